@@ -1,0 +1,1 @@
+"""Sees a machine, and matches what it sees."""

@@ -1,0 +1,1 @@
+"""The sensors: one module each, found by walking this folder."""

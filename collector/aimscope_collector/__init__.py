@@ -1,0 +1,1 @@
+"""Knows what is authorised, and reconciles it with what is used."""

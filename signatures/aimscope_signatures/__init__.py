@@ -1,0 +1,1 @@
+"""The language of aimscope: kinds, nouns, signatures and the matcher."""
