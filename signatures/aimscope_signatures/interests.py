@@ -29,6 +29,7 @@ class ProbePlan(msgspec.Struct, frozen=True):
     path: str
     ports: tuple[int, ...] = ()
     hints: tuple[str, ...] = ()
+    accept: str = "*/*"
 
 
 class Interests(msgspec.Struct, frozen=True):

@@ -53,6 +53,8 @@ class Field(msgspec.Struct, frozen=True):
     personal: bool = False
     local: bool = False
     """Read for matching only: never stored, never reported."""
+    context: bool = False
+    """Describes the surroundings: no section of a signature is matched against it (a clause may be)."""
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -93,6 +95,7 @@ _RESOLVED = Field(
     "What an interpreter or launcher really runs: `npm:@anthropic-ai/claude-code`, `pypi:vllm`, `jar:name`.",
 )
 _PATH = Field("path", "Where it was found; `~` stands for the user's home.")
+_OWNER = Field("process_name", "Process it belongs to.", context=True)
 _COMMAND = Field("text", "Command line with values that may be secret or content replaced by `…`.", local=True)
 
 KINDS: Final[dict[str, Kind]] = {
@@ -109,7 +112,7 @@ KINDS: Final[dict[str, Kind]] = {
             command=_COMMAND,
             script=Field("path", "Script an interpreter runs.", personal=True),
             package=_RESOLVED,
-            parent=Field("process_name", "Base name of the parent's executable."),
+            parent=Field("process_name", "Base name of the parent's executable.", context=True),
             signer=Field("text", "Subject of the code signature, where the platform tells."),
             pid=Field("integer", "Process id.", local=True),
             started=Field("integer", "Start time, seconds since 1970 UTC."),
@@ -162,7 +165,7 @@ KINDS: Final[dict[str, Kind]] = {
             content_type=Field("text", "Media type without parameters."),
             title=Field("text", "HTML title.", local=True),
             body=Field("text", "First 4,096 characters; JSON is written compactly.", local=True),
-            process=_PROCESS,
+            process=_OWNER,
         ),
         _kind(
             "connection",
@@ -276,7 +279,7 @@ KINDS: Final[dict[str, Kind]] = {
             place=Field("text", "`shell`, `dotenv`, `config` or `process`."),
             path=_PATH,
             digest=Field("text", "Keyed digest, tells two apart on this machine and no more."),
-            process=_PROCESS,
+            process=_OWNER,
         ),
         _kind(
             "account",
@@ -392,6 +395,11 @@ KINDS: Final[dict[str, Kind]] = {
         ),
     )
 }
+
+
+def capped(identity: Identity, ceiling: Identity) -> Identity:
+    """The weaker of two identities."""
+    return IDENTITIES[min(IDENTITIES.index(identity), IDENTITIES.index(ceiling))]
 
 
 def fields_of_type(wanted: FieldType) -> Iterable[tuple[Kind, str]]:

@@ -1,0 +1,108 @@
+"""What is this? One value of any kind → the service it gives away."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+from aimscope_agent.launch import resolve
+from aimscope_signatures.kinds import IDENTITIES
+from aimscope_signatures.matcher import Matcher
+from aimscope_signatures.model import Observation, Value
+from aimscope_signatures.patterns import Hit
+
+_WINDOWS_PROGRAM = re.compile(r'^"?([A-Za-z]:\\[^"]*?\.exe|\\\\[^"]*?\.exe)"?(?:\s+(.*))?$', re.IGNORECASE)
+_MAC_PROGRAM = re.compile(r"^(/(?:Applications|Users/[^/]+/Applications)/.*?\.app/Contents/MacOS/[^/]+?)(?:\s+(-.*))?$")
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer for one input; ``also`` names further services that claim the value."""
+
+    input: str
+    service: str | None
+    confidence: str | None
+    clause: str | None
+    also: tuple[str, ...] = ()
+
+
+def ask(matcher: Matcher, kind: str, value: str) -> Verdict:
+    """What ``value`` is, as ``kind``. Never raises; a value that is none of the kind matches nothing."""
+    shown = _SHOWN.get(kind, str)(value)
+    if kind == "process":
+        return _of_process(matcher, value, shown)
+    for section, prefix in KINDS[kind]:
+        hits = matcher.find(section, prefix + value.strip())
+        if hits:
+            return _verdict(shown, hits)
+    return Verdict(shown, None, None, None)
+
+
+def _verdict(shown: str, hits: tuple[Hit, ...]) -> Verdict:
+    best = max(hits, key=lambda hit: IDENTITIES.index(hit.clause.identity))
+    also = tuple(sorted({hit.service for hit in hits} - {best.service}))
+    return Verdict(shown, best.service, best.clause.identity, best.clause.name, also)
+
+
+def _of_process(matcher: Matcher, text: str, shown: str) -> Verdict:
+    argv = arguments(text)
+    launch = resolve(argv, argv[0] if argv else "")
+    fields: dict[str, Value] = {"name": launch.process, "package": launch.package, "script": launch.script}
+    if argv and ("/" in argv[0] or "\\" in argv[0]):
+        fields["exe"] = argv[0]
+    found = matcher.match(Observation("process", {name: value for name, value in fields.items() if value}))
+    if not found:
+        return Verdict(shown, None, None, None)
+    best = max(found, key=lambda detection: IDENTITIES.index(detection.identity))
+    also = tuple(sorted({detection.service for detection in found} - {best.service}))
+    return Verdict(shown, best.service, best.identity, best.clause, also)
+
+
+def arguments(text: str) -> tuple[str, ...]:
+    """The arguments of a command line as people paste it: a bare name, a path with spaces, or a whole line."""
+    text = text.strip()
+    for pattern in (_WINDOWS_PROGRAM, _MAC_PROGRAM):
+        found = pattern.match(text)
+        if found:
+            return (found.group(1), *_split(found.group(2) or ""))
+    return _split(text)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text, posix="\\" not in text))
+    except ValueError:  # an open quotation mark: take the words as they stand
+        return tuple(text.split())
+
+
+def _masked(value: str) -> str:
+    """The first four characters at most, and never more than a quarter: enough to recognise which line it was."""
+    value = value.strip()
+    return value[: min(4, len(value) // 4)] + "…"
+
+
+def _name_only(value: str) -> str:
+    return value.split("=", 1)[0].strip()
+
+
+_SHOWN: Final[Mapping[str, Callable[[str], str]]] = {"key": _masked, "env": _name_only}
+
+KINDS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "domain": (("domains", ""),),
+    "process": (),
+    "bundle": (("apps", "bundle:"),),
+    "chrome": (("extensions", "chrome:"),),
+    "firefox": (("extensions", "firefox:"),),
+    "vscode": (("extensions", "vscode:"),),
+    "jetbrains": (("extensions", "jetbrains:"),),
+    "mcp_path": (("mcp_config", ""), ("config", "")),
+    "key": (("keys", ""),),
+    "env": (("env", ""),),
+    "package": (("packages", ""),),
+    "image": (("images", ""),),
+    "user_agent": (("user_agents", ""),),
+    "ip": (("ips", ""),),
+}
+"""Kinds of `aimscope signatures match` → sections of the catalogue, with the prefix their values carry."""
