@@ -1,0 +1,153 @@
+"""Write the recorded hosts' files that are no text: `python tests/_data/hosts/make_binaries.py`.
+
+Deterministic: the same bytes on every machine and every run. The formats:
+
+- GGUF: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+- safetensors: https://github.com/huggingface/safetensors#format
+- ONNX (a protobuf): https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+- Go build info: https://pkg.go.dev/debug/buildinfo and https://github.com/golang/go/blob/master/src/debug/buildinfo/buildinfo.go
+- plug-in archives are zip files; Windows writes task definitions in UTF-16
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import plistlib
+import struct
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def gguf(name: str, architecture: str, organization: str = "", *, padding: int = 0) -> bytes:
+    """A GGUF header of version 3 without tensors; values of type 8 are strings."""
+    pairs = {"general.architecture": architecture, "general.name": name, "general.organization": organization}
+    told = {key: value for key, value in pairs.items() if value}
+    out = b"GGUF" + struct.pack("<IQQ", 3, 0, len(told))
+    for key, value in told.items():
+        out += struct.pack("<Q", len(key)) + key.encode() + struct.pack("<IQ", 8, len(value)) + value.encode()
+    return out + bytes(padding)
+
+
+def safetensors(tensor: str = "weight") -> bytes:
+    """Header length, JSON header, four zero bytes of data."""
+    header = json.dumps(
+        {"__metadata__": {"format": "pt"}, tensor: {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}},
+        separators=(",", ":"),
+    ).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(4)
+
+
+def onnx(producer: str) -> bytes:
+    """ModelProto with ir_version 9, producer_name, an empty graph named `main`, opset 19."""
+    graph = b"\x12" + bytes([4]) + b"main"
+    opset = b"\x10\x13"
+    return (
+        b"\x08\x09"
+        + b"\x12" + bytes([len(producer)]) + producer.encode()
+        + b"\x3a" + bytes([len(graph)]) + graph
+        + b"\x42" + bytes([len(opset)]) + opset
+    )  # fmt: skip
+
+
+def build_info(main: str, module: str, version: str) -> bytes:
+    """The block Go links into a binary since 1.18: magic, pointer size, flags (2: inline), two counted strings."""
+
+    def counted(text: bytes) -> bytes:
+        size, out = len(text), b""
+        while size >= 0x80:
+            out += bytes([size & 0x7F | 0x80])
+            size >>= 7
+        return out + bytes([size]) + text
+
+    info = f"path\t{main}\nmod\t{module}\t{version}\th1:EXAMPLEEXAMPLEEXAMPLE=\nbuild\t-compiler=gc\n".encode()
+    start, end = bytes.fromhex("3077af0c9274080241e1c107e6d618e6"), bytes.fromhex("f932433186182072008242104116d8f2")
+    block = b"\xff Go buildinf:\x08\x02" + bytes(16) + counted(b"go1.25.1") + counted(start + info + end)
+    return block + bytes(-len(block) % 16)
+
+
+def elf(data: bytes) -> bytes:
+    """A 64-bit little-endian ELF file with one writable segment that holds `data`."""
+    head = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 6, 128, 0x400080, 0x400080, len(data), len(data), 16)
+    return (head + segment).ljust(128, b"\0") + data
+
+
+def macho(data: bytes) -> bytes:
+    """A 64-bit arm Mach-O file with one writable segment, section `__go_buildinfo`, that holds `data`."""
+    section = struct.pack(
+        "<16s16sQQIIIIIIII", b"__go_buildinfo", b"__DATA", 0x1000, len(data), 192, 4, 0, 0, 0, 0, 0, 0
+    )
+    segment = struct.pack("<II16sQQQQIIII", 0x19, 152, b"__DATA", 0x1000, len(data), 192, len(data), 3, 3, 1, 0)
+    head = struct.pack("<IIIIIIII", 0xFEEDFACF, 0x0100000C, 0, 2, 1, len(segment + section), 0, 0)
+    return (head + segment + section).ljust(192, b"\0") + data
+
+
+def pe(data: bytes) -> bytes:
+    """A 64-bit PE file with one readable and writable section `.data` that holds `data`."""
+    dos = b"MZ" + bytes(58) + struct.pack("<I", 64)
+    coff = b"PE\0\0" + struct.pack("<HHIIIHH", 0x8664, 1, 0, 0, 0, 240, 0x22)
+    optional = struct.pack("<HBBIIIIIQII", 0x20B, 14, 0, 0, 0, 0, 0, 0, 0x140000000, 4096, 512)
+    optional = (
+        optional + struct.pack("<HHHHHHIIIIHHQQQQII", 6, 0, 0, 0, 6, 0, 0, 8192, 512, 0, 3, 0, 0, 0, 0, 0, 0, 16)
+    ).ljust(240, b"\0")
+    section = struct.pack("<8sIIIIIIHHI", b".data", len(data), 4096, len(data), 512, 0, 0, 0, 0, 0xC0000040)
+    return (dos + coff + optional + section).ljust(512, b"\0") + data
+
+
+def archive(members: dict[str, str]) -> bytes:
+    """A zip file of stored members with a fixed date."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as into:
+        for name, text in members.items():
+            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            entry.create_system = 3
+            into.writestr(entry, text)
+    return out.getvalue()
+
+
+def plugin(id: str, name: str, version: str) -> bytes:
+    """The jar of a JetBrains plug-in with its descriptor."""
+    descriptor = (
+        f"<idea-plugin>\n  <id>{id}</id>\n  <name>{name}</name>\n  <version>{version}</version>\n</idea-plugin>\n"
+    )
+    return archive({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n", "META-INF/plugin.xml": descriptor})
+
+
+def library() -> bytes:
+    """A jar without descriptor, as plug-ins carry them beside their own."""
+    return archive({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n"})
+
+
+def task(command: str, arguments: str = "") -> bytes:
+    """A Windows task definition, UTF-16 with byte order mark."""
+    given = f"<Arguments>{arguments}</Arguments>" if arguments else ""
+    text = (
+        '<?xml version="1.0" encoding="UTF-16"?>\r\n'
+        '<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">\r\n'
+        f'  <Actions Context="Author"><Exec><Command>{command}</Command>{given}</Exec></Actions>\r\n</Task>\r\n'
+    )
+    return b"\xff\xfe" + text.encode("utf-16-le")
+
+
+def binary_plist(values: dict[str, object]) -> bytes:
+    """A property list in Apple's binary form."""
+    return plistlib.dumps(values, fmt=plistlib.FMT_BINARY, sort_keys=True)
+
+
+FILES: dict[str, bytes] = {}
+
+
+def main() -> None:
+    """Write every file below this folder."""
+    for path, data in FILES.items():
+        target = HERE / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
