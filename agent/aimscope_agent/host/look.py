@@ -1,0 +1,215 @@
+"""One sensor's view of a host: everything it asks, and the record of what could not be told."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from aimscope_signatures.interests import Interests
+from aimscope_signatures.model import Coverage, Gap, Observation, Status, Value
+
+from aimscope_agent.host import database, reading
+from aimscope_agent.host.facts import Answer, Found, Platform, Process, Row, Socket, User
+from aimscope_agent.host.gaps import Gaps
+from aimscope_agent.host.machine import Host, Told
+from aimscope_agent.host.tree import TooLarge, clean
+from aimscope_agent.host.walk import Walk, Walked
+from aimscope_agent.sensor import MEGABYTE, Options
+
+T = TypeVar("T")
+
+LONGEST_TEXT = 4_096
+"""Characters of one field of an observation."""
+_LONGEST_LIST = 1_000
+
+
+class HostLook:
+    """The ``Look`` of ``sensor.py`` over a host, for one sensor and its globs."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        wanted: Iterable[str] = (),
+        walk: Walk,
+        walked: Walked,
+        interests: Interests,
+        options: Options,
+        now: int,
+        digest_key: bytes = b"",
+    ) -> None:
+        self._host = host
+        self._tree = host.tree
+        self._wanted = frozenset(wanted)
+        self._walk = walk
+        self._walked = walked
+        self._interests = interests
+        self._options = options
+        self._now = now
+        self._digest_key = digest_key
+        self._gaps = Gaps()
+        self._counts: dict[str, int] = {}
+
+    @property
+    def platform(self) -> Platform:
+        return self._host.platform
+
+    @property
+    def now(self) -> int:
+        return self._now
+
+    @property
+    def interests(self) -> Interests:
+        return self._interests
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        return self._tree.users
+
+    @property
+    def options(self) -> Options:
+        return self._options
+
+    # files
+
+    def found(self, glob: str) -> Iterator[Found]:
+        if glob not in self._wanted:
+            raise LookupError(f"glob {glob!r} is not among those the sensor wants")
+        anywhere = self._walked.found.get(glob)
+        if anywhere is None:
+            yield from self._walk.expand(glob, self._options.projects, self._gaps.note)
+            return
+        for gap in (*self._walked.gaps, *self._walked.glob_gaps.get(glob, ())):
+            self._gaps.note(gap)
+        yield from anywhere
+
+    def entries(self, folder: Found | str) -> tuple[Found, ...]:
+        return self._file(folder, self._tree.entries) or ()
+
+    def exists(self, host_path: str) -> bool:
+        return self._file(host_path, self._tree.kind) is not None
+
+    def at(self, host_path: str) -> Found:
+        try:
+            folder = self._tree.kind(host_path) == "folder"
+        except OSError:
+            folder = False
+        return self._tree.found(host_path, folder)
+
+    def size(self, file: Found | str) -> int | None:
+        return self._file(file, self._tree.size)
+
+    def head(self, file: Found | str, size: int = 65_536) -> bytes | None:
+        return self._file(file, lambda path: self._tree.head(path, size))
+
+    def text(self, file: Found | str, limit: int = MEGABYTE) -> str | None:
+        return self._file(file, lambda path: reading.read_text(self._tree.read(path, limit)))
+
+    def json(self, file: Found | str, limit: int = 4 * MEGABYTE) -> object | None:
+        return self._file(file, lambda path: reading.read_json(self._tree.read(path, limit)))
+
+    def yaml(self, file: Found | str, limit: int = MEGABYTE) -> object | None:
+        return self._file(file, lambda path: reading.read_yaml(self._tree.read(path, limit)))
+
+    def toml(self, file: Found | str, limit: int = MEGABYTE) -> Mapping[str, object] | None:
+        return self._file(file, lambda path: reading.read_toml(self._tree.read(path, limit)))
+
+    def plist(self, file: Found | str, limit: int = MEGABYTE) -> object | None:
+        return self._file(file, lambda path: reading.read_plist(self._tree.read(path, limit)))
+
+    def rows(self, file: Found | str, query: str) -> tuple[tuple[object, ...], ...] | None:
+        told = self._file(file, lambda path: database.rows(self._tree, path, query))
+        if told is None:
+            return None
+        result, left_out = told
+        if left_out:
+            self.gap(self._reported(file), Status.PARTIAL, left_out)
+        return result
+
+    def _file(self, file: Found | str, read: Callable[[str], T]) -> T | None:
+        path = file.host_path if isinstance(file, Found) else self._tree.absolute(file)
+        try:
+            return read(path)
+        except (OSError, TooLarge, reading.Unreadable) as error:
+            if gap := self._tree.gap(path, error):
+                self._gaps.note(gap)
+            return None
+
+    def _reported(self, file: Found | str) -> str:
+        return file.path if isinstance(file, Found) else self._tree.report(file)[0]
+
+    # the running machine
+
+    def processes(self) -> tuple[Process, ...]:
+        return self._told(self._host.processes())
+
+    def environment(self, pid: int) -> Iterable[tuple[str, str]]:
+        return self._told(self._host.environment(pid))
+
+    def sockets(self) -> tuple[Socket, ...]:
+        return self._told(self._host.sockets())
+
+    def dns_answers(self) -> Mapping[str, str]:
+        return self._told(self._host.dns_answers())
+
+    def registry(self, key: str) -> Iterator[Row]:
+        yield from self._told(self._host.registry(key))
+
+    def command(self, name: str) -> str | None:
+        return self._told(self._host.command(name))
+
+    def unix_http(self, socket: str, path: str) -> object | None:
+        return self._told(self._host.unix_http(socket, path))
+
+    def probe(self, port: int, path: str, accept: str = "*/*", address: str = "127.0.0.1") -> Answer | None:
+        try:
+            target = ipaddress.ip_address(address)
+        except ValueError:
+            return None
+        if not target.is_loopback and not (self._options.probe_lan and target.is_private):
+            self.gap("probes", Status.OFF, "servers beyond loopback are not asked", remedy="--probe-lan")
+            return None
+        return self._told(self._host.probe(address, port, path, accept))
+
+    def _told(self, told: Told[T]) -> T:
+        for gap in told.gaps:
+            self._gaps.note(gap)
+        return told.value
+
+    def digest(self, secret: str) -> str:
+        if not self._digest_key:
+            return ""  # without a key anybody could try values against it
+        data = secret.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, digest_size=16, key=self._digest_key).hexdigest()
+
+    # results
+
+    def gap(self, source: str, status: Status, reason: str, remedy: str = "") -> None:
+        self._gaps.note(Gap(_short(source), status, _short(reason), remedy=remedy))
+
+    def count(self, what: str, number: int = 1) -> None:
+        self._counts[what] = self._counts.get(what, 0) + number
+
+    def see(self, kind: str, at: Found | str = "", /, *, subject: str = "", **fields: Value | None) -> Observation:
+        kept = {name: _bounded(value) for name, value in fields.items() if value is not None and value not in ("", ())}
+        if isinstance(at, Found):
+            return Observation(kind, kept, at.path, subject or at.user, self._now)
+        return Observation(kind, kept, _short(at), subject, self._now)
+
+    def coverage(self, sensor: str) -> Coverage:
+        """What this look came to."""
+        return Coverage(sensor, self._gaps.worst(), self._gaps.told(), dict(self._counts))
+
+
+def _short(value: str) -> str:
+    return clean(value if len(value) <= LONGEST_TEXT else value[: LONGEST_TEXT - 1] + "…")
+
+
+def _bounded(value: Value) -> Value:
+    if isinstance(value, str):
+        return _short(value)
+    if isinstance(value, tuple):
+        return tuple(_short(item) for item in value[:_LONGEST_LIST])
+    return value

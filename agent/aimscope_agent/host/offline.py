@@ -1,0 +1,155 @@
+"""A host that does not run here: a mounted image, a container's root, a folder, a recorded machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from aimscope_signatures.model import Gap, Status
+
+from aimscope_agent.host.facts import Answer, Platform, Process, Row, Socket, User
+from aimscope_agent.host.machine import Told
+from aimscope_agent.host.tree import Tree
+
+T = TypeVar("T")
+
+_MOST_BYTES = 64 * 1_048_576
+_NOBODYS_HOMES = frozenset({"Shared", "Public", "Default", "Default User", "All Users", "Guest", "lost+found"})
+
+
+class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``machine.json``: what of a machine is no file. What is absent could not be asked."""
+
+    platform: Platform
+    now: int = 0
+    hostname: str = ""
+    users: tuple[User, ...] | None = None
+    processes: tuple[Process, ...] | None = None
+    environments: dict[str, dict[str, str]] | None = None
+    sockets: tuple[Socket, ...] | None = None
+    dns: dict[str, str] | None = None
+    registry: dict[str, tuple[Row, ...]] | None = None
+    probes: dict[str, Answer] | None = None
+    commands: dict[str, str] | None = None
+    unix_http: dict[str, object] | None = None
+    denied: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+
+
+def read_machine(path: Path) -> Machine:
+    """Read a ``machine.json``. ``ValueError`` names the file and the field that is wrong."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise ValueError(f"{path}: larger than 64 MiB")
+        return msgspec.json.decode(data, type=Machine)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+
+
+class OfflineHost:
+    """A host below ``root``, with ``machine`` telling what is no file.
+
+    Without ``machine`` the platform and the users are told from the tree, and everything else is unsupported.
+    ``ValueError`` names what is wrong with either.
+    """
+
+    def __init__(self, root: Path, machine: Path | None = None) -> None:
+        if not root.is_dir():
+            raise ValueError(f"{root}: not a folder")
+        self._machine = read_machine(machine) if machine else Machine(_platform_of(root))
+        self.platform: Platform = self._machine.platform
+        self.name = self._machine.hostname
+        self.now = self._machine.now
+        self.tree = Tree(os.fspath(root), self.platform, self._users(root), dict.fromkeys(self._machine.denied, ""))
+        self.mounts: Mapping[str, str] = {}
+
+    def _users(self, root: Path) -> tuple[User, ...]:
+        if self._machine.users is not None:
+            return self._machine.users
+        return users_from_homes(Tree(os.fspath(root), self.platform))
+
+    def _given(self, name: str, value: T | None, empty: T) -> Told[T]:
+        if value is None or name in self._machine.unsupported:
+            return Told(empty, (Gap(name, Status.UNSUPPORTED, "not recorded: only the running machine could tell"),))
+        return Told(value)
+
+    def processes(self) -> Told[tuple[Process, ...]]:
+        return self._given("processes", self._machine.processes, ())
+
+    def environment(self, pid: int) -> Told[tuple[tuple[str, str], ...]]:
+        for process in self._machine.processes or ():
+            if process.pid == pid and process.env_denied:
+                return Told((), (Gap("environments", Status.DENIED, "may not be read", remedy=self.tree.remedy),))
+        told = self._given("environments", self._machine.environments, {})
+        return Told(tuple(told.value.get(str(pid), {}).items()), told.gaps)
+
+    def sockets(self) -> Told[tuple[Socket, ...]]:
+        return self._given("sockets", self._machine.sockets, ())
+
+    def dns_answers(self) -> Told[Mapping[str, str]]:
+        told = self._given("dns", self._machine.dns, {})
+        return Told(told.value, told.gaps)
+
+    def registry(self, key: str) -> Told[tuple[Row, ...]]:
+        if self.platform != "windows":
+            return Told(())
+        told = self._given("registry", self._machine.registry, {})
+        wanted = key.strip("/").lower()
+        rows = [row for name, rows in told.value.items() if name.strip("/").lower() == wanted for row in rows]
+        return Told(tuple(rows), told.gaps)
+
+    def command(self, name: str) -> Told[str | None]:
+        told = self._given("commands", self._machine.commands, {})
+        return Told(told.value.get(name), told.gaps)
+
+    def unix_http(self, socket: str, path: str) -> Told[object | None]:
+        told = self._given("unix_http", self._machine.unix_http, {})
+        return Told(told.value.get(f"{socket} {path}"), told.gaps)
+
+    def probe(self, address: str, port: int, path: str, accept: str) -> Told[Answer | None]:
+        del address, accept
+        # A machine recorded with its sockets and no answers: nobody spoke HTTP.
+        probes = self._machine.probes if self._machine.sockets is None else self._machine.probes or {}
+        told = self._given("probes", probes, {})
+        return Told(told.value.get(f"{port} {path}"), told.gaps)
+
+
+def _platform_of(root: Path) -> Platform:
+    """Which system a tree is of, by what each has and the others have not. ``Linux if in doubt."""
+    if (root / "Windows" / "System32").is_dir() or (root / "Program Files").is_dir():
+        return "windows"
+    if (root / "System" / "Library").is_dir() or (root / "Applications").is_dir():
+        return "macos"
+    if (root / "Users").is_dir() and not (root / "etc").is_dir():
+        return "macos" if any((home / "Library").is_dir() for home in (root / "Users").iterdir()) else "windows"
+    return "linux"
+
+
+def users_from_homes(tree: Tree) -> tuple[User, ...]:
+    """Users by the folders they live in."""
+    parents = {"linux": ("/home",), "macos": ("/Users",), "windows": ("C:/Users",)}[tree.platform]
+    alone = {"linux": ("/root",), "macos": ("/var/root",), "windows": ()}[tree.platform]
+    users: list[User] = []
+    for parent in parents:
+        try:
+            found = tree.entries(parent)
+        except OSError:
+            continue
+        for entry in found:
+            name = entry.host_path.rpartition("/")[2]
+            if entry.folder and name not in _NOBODYS_HOMES and not name.startswith("."):
+                users.append(User(name, entry.host_path))
+    for home in alone:
+        try:
+            if tree.kind(home) == "folder":
+                users.append(User("root", home))
+        except OSError:
+            continue
+    return tuple(users)
