@@ -71,7 +71,7 @@ def run() -> None:
     except KeyboardInterrupt:
         complain(Failure("stopped", status=130))
         sys.exit(130)
-    except Exception as error:  # noqa: BLE001 - the last line of defence
+    except Exception as error:
         if debugging():
             raise
         complain(Failure(f"a defect in aimscope: {type(error).__name__}; run again with AIMSCOPE_DEBUG=1 to see where"))

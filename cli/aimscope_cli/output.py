@@ -22,7 +22,7 @@ class Failure(Exception):
 
 
 def plain(text: str) -> str:
-    """``text`` with characters that could steer a terminal written as ``\\uXXXX``."""
+    r"""``text`` with characters that could steer a terminal written as ``\uXXXX``."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+
 from aimscope_agent.launch import resolve
 from aimscope_signatures.kinds import IDENTITIES
 from aimscope_signatures.matcher import Matcher

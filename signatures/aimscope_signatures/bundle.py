@@ -71,7 +71,7 @@ def _write(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".catalogue-")
     with os.fdopen(handle, "wb") as file:
         file.write(data)
-    os.replace(name, path)
+    Path(name).replace(path)
     others = sorted(path.parent.glob("catalogue-*.msgpack"), key=lambda other: other.stat().st_mtime, reverse=True)
     for other in others[4:]:
         other.unlink(missing_ok=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from aimscope_signatures import expand, schema
-from aimscope_signatures.interests import Interests, KeyPattern, ProbePlan
 from aimscope_signatures.conditions import regex_literal
+from aimscope_signatures.interests import Interests, KeyPattern, ProbePlan
 from aimscope_signatures.schema import Problem, Refused
 from aimscope_signatures.signature import Clause, Signature
 
@@ -62,7 +62,7 @@ class Catalogue:
         return self.entries.get(service)
 
     def overlaid(self, other: Catalogue) -> Catalogue:
-        """This catalogue with the organisation's own: an own entry replaces ours of the same id."""
+        """Our services with the organisation's own: an own entry replaces ours of the same id."""
         version = hashlib.sha256(f"{self.version}+{other.version}".encode()).hexdigest()
         return Catalogue({**self.entries, **other.entries}.values(), version)
 
@@ -178,7 +178,7 @@ def _interests(catalogue: Catalogue) -> Interests:
         if signature is None:
             continue
         for section, owners in paths.items():
-            owners.update({pattern: entry.id for pattern in getattr(signature, section)})
+            owners.update(dict.fromkeys(getattr(signature, section), entry.id))
         probes.extend(
             ProbePlan(entry.id, probe.path, entry.ports, tuple(hints), probe.accept)
             for probe in signature.probes.values()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from aimscope_signatures.conditions import host_pattern
 from aimscope_signatures.patterns import Hit, most_specific
 
-_REMEMBERED = 1_000_000
+_REMEMBERED = 65_536
+_CHUNK = 4_096
 
 
 class HostIndex:
@@ -22,7 +23,8 @@ class HostIndex:
         self._patterns: dict[str, list[Hit]] = {}
         self._tails: set[str] = set()
         """Last two labels of everything known: most names of the world end the search here."""
-        self._verdicts = _Verdicts(self)
+        self._asked: set[str] = set()
+        self._known: dict[str, str] = {}
 
     def add(self, hit: Hit, *, suffix: bool) -> None:
         """Index a host, a host pattern or (``suffix``) a domain."""
@@ -36,7 +38,8 @@ class HostIndex:
         else:
             self._exact[hit.value] = (*self._exact.get(hit.value, ()), hit)
         self._tails.add(".".join(labels[-2:]))
-        self._verdicts.clear()
+        self._asked.clear()
+        self._known.clear()
 
     def find(self, name: str) -> tuple[Hit, ...]:
         """What a canonical host name is."""
@@ -61,32 +64,36 @@ class HostIndex:
                 return best
             rest = rest[cut + 1 :]
 
-    def services(self, names: Iterable[str]) -> list[str | None]:
-        """The service of each name, in order: the bulk form for columns of logs. Remembers what it has seen."""
-        verdicts = self._verdicts
-        if len(verdicts) > _REMEMBERED:
-            verdicts.clear()
-        return list(map(verdicts.__getitem__, names))
+    def services(self, names: Sequence[str]) -> list[str | None]:
+        """The service of each name, in order: the bulk form for columns of logs.
 
+        Names are plain host names, in any case, with or without a trailing dot. Foreign names cost one look at
+        their last two labels; a name that was asked before costs one dictionary look-up.
+        """
+        found: list[str | None] = []
+        for start in range(0, len(names), _CHUNK):  # small enough to stay in the processor's cache
+            chunk = names[start : start + _CHUNK]
+            if len(self._asked) > _REMEMBERED:
+                self._asked.clear()
+                self._known.clear()
+            fresh = set(chunk) - self._asked
+            if fresh:
+                self._ask(fresh)
+            found += map(self._known.get, chunk)
+        return found
 
-class _Verdicts(dict[str, str | None]):
-    """Name, as it was written → service: names repeat, so most answers are one dictionary look-up."""
-
-    def __init__(self, index: HostIndex) -> None:
-        super().__init__()
-        self._index = index
-
-    def __missing__(self, name: str) -> str | None:
-        index = self._index
-        plain = name.lower()
-        if plain[-1:] == ".":
-            plain = plain[:-1]
-        # the search of `find` begins here, so that a foreign name costs no further call
-        last = plain.rfind(".")
-        service = None
-        if plain[plain.rfind(".", 0, last) + 1 :] in index._tails:
-            hits = index.find(plain)
-            service = hits[0].service if hits else None
-        if len(self) < _REMEMBERED:
-            self[name] = service
-        return service
+    def _ask(self, fresh: set[str]) -> None:
+        self._asked |= fresh
+        names = list(fresh)
+        text = "\n".join(names).lower() + "\n"
+        if ".\n" in text:
+            text = text.replace(".\n", "\n")
+        plain = text.split("\n")[:-1]
+        if len(plain) != len(names):  # a line break within a name: no host name, but it must not shift the others
+            plain = [name.lower().removesuffix(".") for name in names]
+        tails = self._tails
+        for name, form in zip(names, plain, strict=True):
+            if form[form.rfind(".", 0, form.rfind(".")) + 1 :] in tails:
+                hits = self.find(form)
+                if hits:
+                    self._known[name] = hits[0].service

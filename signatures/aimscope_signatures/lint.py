@@ -5,7 +5,12 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Final
+
+import msgspec
+import yaml
 
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.signature import FACTS, Apps, Signature
@@ -16,23 +21,8 @@ _CHROME = re.compile(r"^chrome:[a-p]{32}$")
 _BUNDLE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9_-]+)+$")
 _WINGET = re.compile(r"^[^\s./\\]+(?:\.[^\s./\\]+)+$|^[0-9A-Z]{12}$|^XP[0-9A-Z]{12}$")
 _STALE_DAYS = 730
+_REFUSED = Path(__file__).parent / "refused.yaml"
 
-# Domains that serve many things: a service names its exact host below them.
-SHARED: Final = frozenset(
-    "adobe.com adobe.io alibabacloud.com aliyun.com aliyuncs.com amazon.com amazonaws.com apple.com atlassian.com "
-    "atlassian.net auth0.com azure.com azure.net azurewebsites.net baidu.com bing.com brave.com bytedance.com "
-    "cloudflare.com cloudfront.net databricks.com duckduckgo.com facebook.com figma.com canva.com github.com github.io "
-    "githubusercontent.com gitlab.com google.com googleapis.com googleusercontent.com gstatic.com hubspot.com ibm.com "
-    "instagram.com intercom.com intercom.io jetbrains.com linkedin.com live.com meta.com microsoft.com miro.com "
-    "mozilla.org msn.com netlify.app notion.com notion.so nvidia.com office.com office365.com opera.com oracle.com "
-    "oraclecloud.com qq.com reddit.com salesforce.com sentry.io slack.com snowflakecomputing.com statsig.com stripe.com "
-    "tencent.com twitter.com vercel.app vercel.com whatsapp.com windows.net workers.dev x.com yahoo.com yandex.com "
-    "yandex.net yandex.ru youtube.com zendesk.com zoom.us".split()
-)
-_FALSE_IDS: Final = frozenset(
-    "hlnmkgkijafdplientljphkofgnlhdnp eanggfilgonjahfnkdiinpfmcipmnbda dhlpobdgcjafebgbbhjdnapejmpkgiie "
-    "ddlbpiadoechcolndfekhkhlionaphdj".split()
-)
 
 Rule = Callable[[Signature, datetime.date], Iterator[tuple[str, str]]]
 
@@ -68,14 +58,14 @@ def _head(signature: Signature, _: datetime.date) -> Iterator[tuple[str, str]]:
 
 def _hosts(signature: Signature, _: datetime.date) -> Iterator[tuple[str, str]]:
     for domain in signature.domains:
-        if domain.lower() in SHARED:
+        if domain.lower() in _refused()["domains"]:
             yield "domains", f"{domain} serves many things: name the exact host under `hosts`"
         if "*" in domain or "." not in domain:
             yield "domains", f"{domain}: a plain domain; patterns go under `hosts`"
     for host in signature.hosts:
         if "*" in host.split(".")[-1] or "*" in host.split(".")[-2:][0]:
             yield "hosts", f"{host}: its last two labels are literal"
-        if host.lower() in SHARED:
+        if host.lower() in _refused()["domains"]:
             yield "hosts", f"{host} serves many things"
     if "embedded" in signature.surface and signature.category == "embedded-ai" and signature.domains:
         yield "domains", "embedded AI claims exact `hosts` or `urls` only"
@@ -84,7 +74,7 @@ def _hosts(signature: Signature, _: datetime.date) -> Iterator[tuple[str, str]]:
 def _ids(signature: Signature, _: datetime.date) -> Iterator[tuple[str, str]]:
     for extension in signature.extensions:
         store, _colon, name = extension.partition(":")
-        if store == "chrome" and (not _CHROME.match(extension) or name in _FALSE_IDS):
+        if store == "chrome" and (not _CHROME.match(extension) or name in _refused()["extensions"]):
             yield "extensions", f"{extension}: a Chrome id is 32 letters from a to p, and none of the known false ones"
         if store == "vscode" and (name.count(".") < 1 or name != name.lower()):
             yield "extensions", f"{extension}: publisher.name in lower case"
@@ -131,3 +121,8 @@ def facts_of(signature: Signature) -> tuple[str, ...]:
 
 
 RULES: Final[tuple[Rule, ...]] = (_head, _hosts, _ids, _sources)
+
+
+@cache
+def _refused() -> dict[str, frozenset[str]]:
+    return msgspec.convert(yaml.safe_load(_REFUSED.read_bytes()), dict[str, frozenset[str]])

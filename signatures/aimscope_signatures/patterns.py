@@ -60,9 +60,7 @@ class PatternIndex:
         """Every indexed value that fits."""
         hits: list[Hit] = []
         for length in self._lengths:
-            for hit in self._by_prefix.get(value[:length], ()):
-                if self._fits(hit.value, value):
-                    hits.append(hit)
+            hits.extend(hit for hit in self._by_prefix.get(value[:length], ()) if self._fits(hit.value, value))
         for chunk, candidates in self._by_chunk.items():
             if chunk in value:
                 hits.extend(hit for hit in candidates if self._fits(hit.value, value))

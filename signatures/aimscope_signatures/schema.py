@@ -117,7 +117,7 @@ def _plain(
             for number, item in enumerate(node.value)
         ]
     try:
-        return _SCALARS.construct_object(node)  # type: ignore[no-untyped-call]
+        return _SCALARS.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
         problems.append(Problem(file, line, f"value {node.value!r} is not allowed: {error}"))
         return None

@@ -171,7 +171,7 @@ def _benign(matcher: Matcher) -> Iterator[Doubt]:
 
 def benign() -> dict[str, tuple[str, ...]]:
     """Ordinary values by section, which no service may claim."""
-    found = yaml.load(BENIGN.read_bytes(), Loader=yaml.CSafeLoader)
+    found = yaml.safe_load(BENIGN.read_bytes())
     return msgspec.convert(found, dict[str, tuple[str, ...]])
 
 
@@ -185,4 +185,4 @@ def example_count(catalogue: Catalogue) -> int:
     )
 
 
-__all__ = ["Doubt", "SECTIONS", "benign", "example_count", "observation_of", "verify"]
+__all__ = ["SECTIONS", "Doubt", "benign", "example_count", "observation_of", "verify"]

@@ -115,7 +115,8 @@ def match(
 @app.command()
 def verify(services: Ids = None, folder: Folder = None, as_json: Json = False) -> None:
     """Let signatures prove themselves: examples, near-misses, a yes-sayer, a benign corpus. Exit status 1 on doubt."""
-    from aimscope_signatures.verify import example_count, verify as verify_catalogue
+    from aimscope_signatures.verify import example_count
+    from aimscope_signatures.verify import verify as verify_catalogue
 
     found, problems = _read(folder, services)
     doubts = verify_catalogue(found, services or ())
