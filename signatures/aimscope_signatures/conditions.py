@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+_ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
 Predicate = Callable[[str], bool]
 
 
@@ -70,11 +71,9 @@ def glob_pattern(value: str, *, segments: bool = False) -> re.Pattern[str]:
     if segments and rest.startswith("./"):
         out.append(r"(?:[\s\S]*/)?")
         rest = rest[2:]
-    depth = 0
     position = 0
     while position < len(rest):
-        char = rest[position]
-        if segments and rest.startswith("/**", position) and position + 3 == len(rest):
+        if segments and rest[position:] == "/**":
             out.append(r"(?:/[\s\S]*)?")  # the folder itself and all below it
             break
         if segments and rest.startswith("**/", position):
@@ -85,20 +84,13 @@ def glob_pattern(value: str, *, segments: bool = False) -> re.Pattern[str]:
             out.append(r"[\s\S]*")
             position += 2
             continue
-        if char == "*":
-            out.append(one + "*")
-        elif char == "?":
-            out.append(one)
-        elif char == "{" and "}" in rest[position:]:
-            out.append("(?:")
-            depth += 1
-        elif char == "}" and depth:
-            out.append(")")
-            depth -= 1
-        elif char == "," and depth:
-            out.append("|")
-        else:
-            out.append(re.escape(char))
+        alternatives = _ALTERNATIVES.match(rest, position)
+        if alternatives:
+            out.append("(?:" + "|".join(map(re.escape, alternatives.group(1).split(","))) + ")")
+            position = alternatives.end()
+            continue
+        char = rest[position]
+        out.append({"*": one + "*", "?": one}.get(char) or re.escape(char))
         position += 1
     return re.compile("".join(out) + r"\Z")
 
