@@ -138,7 +138,41 @@ def binary_plist(values: dict[str, object]) -> bytes:
     return plistlib.dumps(values, fmt=plistlib.FMT_BINARY, sort_keys=True)
 
 
-FILES: dict[str, bytes] = {}
+FILES: dict[str, bytes] = {
+    "linux-ai-workstation/root/home/ann/.config/sublime-text/Installed Packages/LSP-copilot.sublime-package": archive(
+        {"package.json": "{}"}
+    ),
+    "linux-ai-workstation/root/home/ann/.local/share/JetBrains/PyCharm2025.2/github-copilot-intellij/lib/annotations-26.0.jar": library(),
+    "linux-ai-workstation/root/home/ann/.local/share/JetBrains/PyCharm2025.2/github-copilot-intellij/lib/core.jar": plugin(
+        "com.github.copilot", "GitHub Copilot", "1.5.57-243"
+    ),
+    "linux-ai-workstation/root/home/ann/.local/share/JetBrains/PyCharm2025.2/ml-llm/lib/annotations-26.0.jar": library(),
+    "linux-ai-workstation/root/home/ann/.local/share/JetBrains/PyCharm2025.2/ml-llm/lib/ml-llm.jar": plugin(
+        "com.intellij.ml.llm", "JetBrains AI Assistant", "252.26830.84"
+    ),
+    "linux-ai-workstation/root/home/ann/go/bin/crush": elf(
+        build_info("github.com/charmbracelet/crush", "github.com/charmbracelet/crush", "v0.10.4")
+    ),
+    "linux-ai-workstation/root/home/ann/go/bin/gopls": elf(
+        build_info("golang.org/x/tools/gopls", "golang.org/x/tools/gopls", "v0.20.0")
+    ),
+    "linux-gpu-server/root/home/ops/.cache/huggingface/hub/models--meta-llama--Llama-3.2-3B-Instruct/blobs/bb22": safetensors(
+        "model.embed_tokens.weight"
+    ),
+    "linux-gpu-server/root/opt/ComfyUI/models/checkpoints/sd_xl_base_1.0.safetensors": safetensors(),
+    "linux-gpu-server/root/opt/llama.cpp/models/qwen2.5-7b-instruct-q4_k_m.gguf": gguf(
+        "Qwen2.5 7B Instruct", "qwen2", "Qwen"
+    ),
+    "linux-gpu-server/root/opt/stable-diffusion-webui/models/Stable-diffusion/v1-5-pruned.safetensors": safetensors(),
+    "linux-gpu-server/root/opt/vllm/.venv/lib/python3.12/site-packages/silero_vad/data/silero_vad.onnx": onnx(
+        "pytorch"
+    ),
+    "linux-gpu-server/root/srv/models/minilm/model.onnx": onnx("pytorch"),
+    "linux-gpu-server/root/srv/models/tiny-llama.gguf": gguf("", "llama"),
+    "linux-gpu-server/root/usr/local/go-bin/ollama-exporter": elf(
+        build_info("example.org/ollama-exporter/cmd/ollama-exporter", "example.org/ollama-exporter", "v0.3.1")
+    ),
+}
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+;;; copilot-chat.el
