@@ -13,7 +13,7 @@ Globs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 from aimscope_signatures.interests import Interests
@@ -109,6 +109,8 @@ class Sensor(msgspec.Struct, frozen=True):
     wants_of: Callable[[Interests], Iterable[str]] | None = None
     """Further globs, taken from the catalogue."""
     platforms: tuple[Platform, ...] = EVERYWHERE
+    target: Literal["host", "code"] = "host"
+    """What it looks at: a machine, or the project folders given to ``aimscope scan code``."""
     opt_in: bool = False
     privacy: str = ""
     """What it reads of people, in one sentence; required where ``opt_in``."""
