@@ -156,6 +156,19 @@ FILES: dict[str, bytes] = {
     "linux-ai-workstation/root/home/ann/go/bin/gopls": elf(
         build_info("golang.org/x/tools/gopls", "golang.org/x/tools/gopls", "v0.20.0")
     ),
+    "linux-desktop-image/root/home/ann/.lmstudio/models/lmstudio-community/gemma-3-4b-it-GGUF/gemma-3-4b-it-Q4_K_M.gguf": gguf(
+        "Gemma 3 4b It", "gemma3", ""
+    ),
+    "linux-desktop-image/root/home/ann/.local/share/Jan/data/llamacpp/models/janhq/Jan-v1-4B-Q4_K_M/model.gguf": gguf(
+        "Jan v1 4B", "qwen3", ""
+    ),
+    "linux-desktop-image/root/home/ann/.local/share/Trash/files/old.gguf": gguf("Old", "llama"),
+    "linux-desktop-image/root/home/ann/.local/share/nomic.ai/GPT4All/Meta-Llama-3-8B-Instruct.Q4_0.gguf": gguf(
+        "Meta-Llama-3-8B-Instruct", "llama", ""
+    ),
+    "linux-desktop-image/root/home/ann/weights/mistral-7b.gguf": gguf(
+        "mistralai_mistral-7b-instruct-v0.3", "llama", "Mistralai"
+    ),
     "linux-gpu-server/root/home/ops/.cache/huggingface/hub/models--meta-llama--Llama-3.2-3B-Instruct/blobs/bb22": safetensors(
         "model.embed_tokens.weight"
     ),
@@ -171,6 +184,9 @@ FILES: dict[str, bytes] = {
     "linux-gpu-server/root/srv/models/tiny-llama.gguf": gguf("", "llama"),
     "linux-gpu-server/root/usr/local/go-bin/ollama-exporter": elf(
         build_info("example.org/ollama-exporter/cmd/ollama-exporter", "example.org/ollama-exporter", "v0.3.1")
+    ),
+    "macos-dev-quiet/root/Applications/Utilities/Terminal.app/Contents/Info.plist": binary_plist(
+        {"CFBundleIdentifier": "com.apple.Terminal", "CFBundleShortVersionString": "2.14", "CFBundleName": "Terminal"}
     ),
 }
 
