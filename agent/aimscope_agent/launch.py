@@ -1,19 +1,32 @@
 """What a command line really starts: interpreters and launchers resolved to the tool they run.
 
-Pure: takes the arguments, touches nothing.
+Pure: takes the arguments, touches nothing. A command line is peeled (``env``, ``sudo``, one ``sh -c``, ``uv run``)
+until a program is left that is no wrapper, and that program's own arguments are then read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 
+from aimscope_agent import launch_options as options
+from aimscope_agent.redact import redact, sensitive
+
+_MOST_WORDS = 512
+_LONGEST_WORD = 8_192
+_MOST_PEELED = 12
+
 
 class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``process`` is the base name of what runs, ``package`` the typed package (``npm:…``, ``pypi:…``, ``jar:…``)
+    """What runs.
+
+    ``process`` is the base name of what runs, ``package`` the typed package (``npm:…``, ``pypi:…``, ``jar:…``)
     where one can be told, ``script`` the script's path, ``image`` a container image, ``host`` the host of a URL
-    handed to a bridge such as ``mcp-remote``; ``command`` the command line with anything private taken out."""
+    handed to a bridge such as ``mcp-remote``; ``command`` the command line with anything private taken out.
+    """
 
     process: str = ""
     package: str = ""
@@ -24,11 +37,415 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def resolve(argv: Sequence[str], exe: str = "") -> Launch:
-    """What ``argv`` starts.
+    """What ``argv`` starts; ``exe`` is the path of the executable, where the machine tells it.
 
     ``node …/node_modules/@anthropic-ai/claude-code/cli.js`` → ``npm:@anthropic-ai/claude-code``;
     ``python -m vllm.entrypoints.api_server`` → ``pymod:vllm``; ``uvx mcp-server-fetch@1`` → ``pypi:mcp-server-fetch``;
     ``npx -y @x/y@latest`` → ``npm:@x/y``; ``java -jar a/tool-1.2.jar`` → ``jar:tool``;
-    ``docker run -i --rm -e T mcp/github`` → image ``mcp/github``.
+    ``docker run -i --rm -e T mcp/github`` → image ``mcp/github``. A script in a ``bin`` folder is a program of its
+    own: ``python …/bin/flask run`` → process ``flask``.
     """
-    raise NotImplementedError
+    words = [word[:_LONGEST_WORD] for word in argv[:_MOST_WORDS]]
+    exe = exe.removesuffix(" (deleted)")
+    if len(words) == 1 and _TITLE.match(words[0]):
+        words = words[0].split()  # npm names its process after the command it runs
+    if exe and not words:
+        words = [exe]
+    found = _Peeling(words).result(exe)
+    inner = (found.package, found.script, found.image)
+    return msgspec.structs.replace(found, command=redact(_split_shell(words), *inner, name=found.process))
+
+
+_TITLE = re.compile(r"(?:npm|pnpm|yarn) (?:exec|x|dlx) \S")
+_VERSION = re.compile(r"v?\d+(?:\.\d+)+[\w.+-]*\Z")
+
+
+def program(word: str) -> str:
+    """Base name of an executable, without the suffixes Windows adds."""
+    base = re.split(r"[\\/]", word.rstrip("\\/"))[-1] if "/" in word or "\\" in word else _first(word)
+    for suffix in (".exe", ".cmd", ".bat", ".ps1", ".com"):
+        if base.lower().endswith(suffix) and len(base) > len(suffix):
+            return base[: -len(suffix)][:255]
+    return base[:255]
+
+
+def _first(title: str) -> str:
+    return (title.split() or [""])[0].rstrip(":") or title
+
+
+def _name_of(exe: str, argv: Sequence[str]) -> str:
+    name = program(exe)
+    if _VERSION.match(name):  # …/versions/2.0.14: the tool's name is how it was called
+        called = program(argv[0]) if argv else ""
+        return called if called and not _VERSION.match(called) else name
+    return name
+
+
+class _Peeling:
+    """One command line on its way to the program it starts."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.words = words
+        self.shells = 0
+
+    def result(self, exe: str) -> Launch:
+        argv = self.words
+        found = Launch()
+        for _ in range(_MOST_PEELED):
+            inner = self._step()
+            if isinstance(inner, Launch):
+                found = inner
+                break
+            if not inner:
+                found = Launch(process=program(self.words[0]) if self.words else "")
+                break
+            self.words = inner
+        if exe and not _own_program(found):
+            found = msgspec.structs.replace(found, process=_name_of(exe, argv))
+        return found
+
+    def _step(self) -> Launch | list[str]:
+        words = self.words
+        while words and options.ASSIGNMENT.match(words[0]):
+            words = words[1:]
+        self.words = words
+        if not words:
+            return Launch()
+        name = program(words[0])
+        key = name.lower()
+        rest = words[1:]
+        if _PYTHON.match(key):
+            found = _python(rest)
+        elif key in options.SHELLS:
+            found = self._shell(key, rest)
+        elif (handler := _HANDLERS.get(key)) is not None:
+            found = handler(rest)
+        elif key in options.WRAPPERS:
+            found = _wrapper(key, rest)
+        elif rest and _looks_like_node(rest[0]):
+            found = _script(rest[0])
+        else:
+            found = Launch()
+        if isinstance(found, Launch):
+            bridge = found.package.partition(":")[2] or _base(found.script) or name
+            return msgspec.structs.replace(
+                found,
+                process=found.process or _own_program(found) or name,
+                host=_bridged(bridge, rest),
+            )
+        return found
+
+    def _shell(self, key: str, rest: list[str]) -> Launch | list[str]:
+        text, script = _shell_parts(key, rest)
+        if not text:
+            return _script(script)
+        self.shells += 1
+        return _commands(text, key in _WINDOWS_SHELLS) if self.shells == 1 else Launch()
+
+
+# shells and wrappers
+
+
+def _shell_parts(key: str, rest: list[str]) -> tuple[list[str], str]:
+    """What a shell is told to run (one text, or words), or the script it reads."""
+    for index, word in enumerate(rest):
+        low = word.lower()
+        if key == "cmd":
+            if low in ("/c", "/k"):
+                return rest[index + 1 :], ""
+            if not low.startswith("/"):
+                break
+        elif key in ("powershell", "pwsh"):
+            if low in ("-command", "-c", "/c", "-commandwithargs"):
+                return rest[index + 1 :], ""
+            if low in ("-file", "-f"):
+                return [], (rest[index + 1 :] or [""])[0]
+        elif word.startswith("-") and not word.startswith("--") and "c" in word:
+            return rest[index + 1 : index + 2], ""
+        elif not word.startswith(("-", "+")):
+            break
+    _, positional = options.parse(rest, options.VALUED["sh"])
+    return [], "" if key in _WINDOWS_SHELLS else (positional or [""])[0]
+
+
+def _commands(text: list[str], windows: bool) -> list[str]:
+    """The words of the first command that is no mere preparation."""
+    commands = options.split_commands(text[0], windows) if len(text) == 1 else [text]
+    for words in commands:
+        while words and (words[0] in options.SHELL_PREFIXES or options.ASSIGNMENT.match(words[0])):
+            words = words[1:]  # noqa: PLW2901 - peeled from the left
+        if words and program(words[0]) not in options.PREPARATIONS:
+            return words
+    return []
+
+
+def _split_shell(words: list[str]) -> list[str]:
+    """The words with the text given to a shell split into its own, so that each is judged on its own."""
+    for index, word in enumerate(words):
+        key = program(word).lower()
+        if key in options.SHELLS and len(text := _shell_parts(key, words[index + 1 :])[0]) == 1:
+            commands = options.split_commands(text[0], key in _WINDOWS_SHELLS)
+            return words[: words.index(text[0], index + 1)] + [part for command in commands for part in command]
+    return words
+
+
+def _wrapper(key: str, rest: list[str]) -> list[str]:
+    given, positional = options.parse(rest, options.WRAPPERS[key])
+    if key == "env":
+        for flag, value in given:
+            if flag in ("-S", "--split-string"):
+                return options.split_commands(value + " " + " ".join(positional))[0]
+    skip = options.WRAPPER_OPERANDS.get(key, 0)
+    return positional[skip:]
+
+
+def _subcommand(verbs: Sequence[str], valued: frozenset[str]) -> Callable[[list[str]], list[str] | Launch]:
+    """A tool that runs another one: ``tool [options] verb [options] [--] command …``."""
+
+    def handler(rest: list[str]) -> list[str] | Launch:
+        _, positional = options.parse(rest, valued)
+        if not positional or positional[0] not in verbs:
+            return Launch()
+        _, command = options.parse(positional[1:], valued)
+        return command or Launch()
+
+    return handler
+
+
+# interpreters
+
+
+def _python(rest: list[str]) -> Launch | list[str]:
+    index = 0
+    while index < len(rest):
+        word = rest[index]
+        if not word.startswith("-") or word == "-":
+            return _script(word)
+        if word.startswith("--") or word[1] in "WXQp":
+            index += 1 + (word in options.VALUED["python"] or sensitive(word))
+            continue
+        flags = word[1:]
+        if "c" in flags and "m" not in flags.partition("c")[0]:
+            return Launch()
+        if "m" in flags:
+            module = flags.partition("m")[2] or (rest[index + 1 :] or [""])[0]
+            after = rest[index + 2 :] if flags.endswith("m") else rest[index + 1 :]
+            return _module(module, after)
+        index += 1
+    return Launch()
+
+
+def _module(module: str, after: list[str]) -> Launch | list[str]:
+    if module in ("uv", "pipx"):
+        return [module, *after]
+    top = module.partition(".")[0]
+    return Launch(package=f"pymod:{top}") if re.fullmatch(r"\w+", top) else Launch()
+
+
+def _script(word: str) -> Launch:
+    """A script given by path, and the package whose folder it lies in."""
+    path = word.replace("\\", "/")
+    if not path or path == "-" or options.ASSIGNMENT.match(path) or "\n" in path:
+        return Launch()
+    if re.match(r"[a-z]+://", path):
+        return Launch()
+    package = ""
+    _, npm, inside = ("/" + path).rpartition("/node_modules/")
+    parts = inside.split("/")
+    name = "/".join(parts[:2]) if parts[0].startswith("@") else parts[0]
+    if npm:
+        if options.NPM_NAME.fullmatch(name) and len(inside) > len(name):
+            package = f"npm:{name}"
+    elif found := re.search(r"(?:^|/)(?:site|dist)-packages/(\w+)(?:/|\.py\Z)", path):
+        package = f"pymod:{found[1]}"
+    return Launch(package=package, script=path)
+
+
+def _own_program(found: Launch) -> str:
+    """A script in a ``bin`` folder goes by its own name, unless it is known to be a package's."""
+    folder, _, name = found.script.rpartition("/")
+    own = name and not found.package and _base(folder).lower() in ("bin", ".bin", "sbin", "scripts")
+    return program(name) if own else ""
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _looks_like_node(word: str) -> bool:
+    """A packaged Electron program told to run a script."""
+    return "/" in word.replace("\\", "/") and word.endswith((".js", ".cjs", ".mjs", ".asar"))
+
+
+def _interpreter(language: str) -> Callable[[list[str]], Launch | list[str]]:
+    valued = options.VALUED[language]
+
+    def handler(rest: list[str]) -> Launch | list[str]:
+        given, positional = options.parse(rest, valued)
+        if any(flag in options.CODE for flag, _ in given) or not positional:
+            return Launch()
+        found = _script(positional[0])
+        # npm and its kin are scripts themselves: `node …/npm/bin/npx-cli.js -y tool`.
+        launcher = options.NODE_LAUNCHERS.get(_base(found.script))
+        return [launcher, *positional[1:]] if launcher else found
+
+    return handler
+
+
+def _bun(rest: list[str]) -> Launch | list[str]:
+    _, positional = options.parse(rest, options.VALUED["node"])
+    if positional[:1] == ["x"]:
+        return _npx(positional[1:])
+    if positional[:1] == ["run"]:
+        _, positional = options.parse(positional[1:], options.VALUED["node"])
+    first = (positional or [""])[0]
+    return _script(first) if re.search(r"[./\\]", first) else Launch()
+
+
+def _deno(rest: list[str]) -> Launch:
+    _, positional = options.parse(rest, options.VALUED["deno"])
+    if positional[:1] in (["run"], ["x"], ["serve"]):
+        _, positional = options.parse(positional[1:], options.VALUED["deno"])
+    target = (positional or [""])[0]
+    if target.startswith("npm:"):
+        return Launch(package=options.npm_package(target[4:]))
+    if target.startswith("jsr:"):
+        return Launch(package=options.npm_package(target[4:]).replace("npm:", "jsr:"))
+    return _script(target)
+
+
+def _java(rest: list[str]) -> Launch:
+    given, positional = options.parse(rest, options.VALUED["java"])
+    for flag, value in given:
+        if flag == "-jar":
+            return Launch(package=_jar(value))
+    paths = [value for flag, value in given if flag in ("-cp", "-classpath", "--class-path")]
+    separator = ";" if paths and (";" in paths[0] or "\\" in paths[0]) else ":"
+    jars = [path for path in (paths[-1].split(separator) if paths else []) if path.endswith(".jar")]
+    main = next((word for word in positional if re.fullmatch(r"[A-Za-z_][\w.$]*", word)), "")
+    return Launch(package=_jar(jars[0]) if len(jars) == 1 else "", script=main if positional[:1] == [main] else "")
+
+
+def _jar(path: str) -> str:
+    name = re.split(r"[\\/]", path)[-1].removesuffix(".jar")
+    name = re.sub(r"[-_]v?\d[\w.+-]*\Z", "", name)
+    return f"jar:{name}" if re.fullmatch(r"[\w.+-]{1,128}", name) else ""
+
+
+# launchers that fetch what they run
+
+
+def _npx(rest: list[str]) -> Launch:
+    given, positional = options.parse(rest, options.VALUED["npx"])
+    wanted = [value for flag, value in given if flag in ("-p", "--package")] or positional[:1]
+    return Launch(package=options.npm_package(wanted[0])) if wanted else Launch()
+
+
+def _npm(rest: list[str]) -> Launch:
+    _, positional = options.parse(rest, options.VALUED["npx"])
+    return _npx(positional[1:]) if positional[:1] and positional[0] in ("exec", "x", "dlx") else Launch()
+
+
+def _uvx(rest: list[str]) -> Launch:
+    given, positional = options.parse(rest, options.VALUED["uv"])
+    wanted = [value for flag, value in given if flag in ("--from", "--spec")] or positional[:1]
+    return Launch(package=options.pypi_package(wanted[0])) if wanted else Launch()
+
+
+def _uv(rest: list[str]) -> Launch | list[str]:
+    _, positional = options.parse(rest, options.VALUED["uv"])
+    match positional:
+        case ["tool", "run", *after] | ["x", *after]:
+            return _uvx(after)
+        case ["run", *after]:
+            given, command = options.parse(after, options.VALUED["uv"])
+            if not command:
+                return Launch()
+            if any(flag in ("-m", "--module") for flag, _ in given):
+                return _module(command[0], command[1:])
+            if command[0].endswith((".py", ".pyw")):
+                return _script(command[0])
+            fetched = {
+                options.pypi_package(name)
+                for flag, value in given
+                if flag in ("--with", "-w")
+                for name in value.split(",")
+            }
+            own = options.pypi_package(command[0])
+            return Launch(process=program(command[0]), package=own) if own in fetched else command
+        case _:
+            return Launch()
+
+
+def _pipx(rest: list[str]) -> Launch:
+    _, positional = options.parse(rest, options.VALUED["uv"])
+    return _uvx(positional[1:]) if positional[:1] == ["run"] else Launch()
+
+
+def _go(rest: list[str]) -> Launch:
+    if rest[:1] != ["run"]:
+        return Launch()
+    _, positional = options.parse(rest[1:], options.VALUED["go"])
+    module = (positional or [""])[0].partition("@")[0]
+    return Launch(package=f"go:{module}") if re.fullmatch(r"[\w.-]+\.[a-z]+(?:/[\w.~-]+)+", module) else Launch()
+
+
+def _dnx(rest: list[str]) -> Launch:
+    _, positional = options.parse(rest, options.VALUED["npx"])
+    name = (positional or [""])[0].partition("@")[0]
+    return Launch(package=f"nuget:{name}") if re.fullmatch(r"[A-Za-z][\w.-]*", name) else Launch()
+
+
+def _docker(rest: list[str]) -> Launch:
+    _, positional = options.parse(rest, options.VALUED["docker"])
+    if positional[:1] == ["container"]:
+        positional = positional[1:]
+    if positional[:1] not in (["run"], ["create"]):
+        return Launch()
+    _, positional = options.parse(positional[1:], options.DOCKER_RUN)
+    return Launch(image=options.image(positional[0])) if positional else Launch()
+
+
+# bridges
+
+
+def _bridged(name: str, words: list[str]) -> str:
+    """Host of the first URL, if the program is one that connects a local client to a remote server."""
+    if not options.BRIDGE.search(name):
+        return ""
+    for index, word in enumerate(words):
+        if index and sensitive(words[index - 1]):
+            continue
+        if word.startswith(("https://", "http://", "wss://", "ws://")):
+            try:
+                return (urlsplit(word).hostname or "").rstrip(".")
+            except ValueError:
+                return ""
+    return ""
+
+
+_WINDOWS_SHELLS = ("cmd", "powershell", "pwsh")
+_PYTHON = re.compile(r"(?:python|pypy)[\d.]*[wt]?\Z|ipython[\d.]*\Z|pyw?\Z")
+
+_HANDLERS: dict[str, Callable[[list[str]], Launch | list[str]]] = {
+    "npx": _npx,
+    "bunx": _npx,
+    "pnpx": _npx,
+    "npm": _npm,
+    "pnpm": _npm,
+    "yarn": _npm,
+    "yarnpkg": _npm,
+    "uvx": _uvx,
+    "uv": _uv,
+    "pipx": _pipx,
+    "bun": _bun,
+    "deno": _deno,
+    "java": _java,
+    "javaw": _java,
+    "go": _go,
+    "dnx": _dnx,
+    **dict.fromkeys(("docker", "podman", "nerdctl", "finch"), _docker),
+    **dict.fromkeys(("node", "nodejs", "electron", "tsx", "ts-node"), _interpreter("node")),
+    **{language: _interpreter(language) for language in ("ruby", "perl", "php")},
+    **{name: _subcommand(("run", "exec", "x"), valued) for name, valued in options.RUNNERS.items()},
+}

@@ -6,15 +6,15 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
-from aimscope_signatures.interests import Interests
-from aimscope_signatures.kinds import KINDS, FieldType
-from aimscope_signatures.model import Coverage, Gap, Observation, Status
 
 from aimscope_agent.host import glob as globs
 from aimscope_agent.host.look import HostLook
 from aimscope_agent.host.machine import Host
 from aimscope_agent.host.walk import Walk
 from aimscope_agent.sensor import Options, Sensor
+from aimscope_signatures.interests import Interests
+from aimscope_signatures.kinds import KINDS, FieldType
+from aimscope_signatures.model import Coverage, Gap, Observation, Status
 
 MOST_OBSERVATIONS = 200_000
 """Of one sensor; what is beyond is a gap."""
@@ -53,7 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     sensors: tuple[Planned, ...]
 
 
-class Broken(Exception):
+class BrokenSensorError(Exception):
     """A sensor emitted what it had not declared, or what no kind allows."""
 
 
@@ -73,7 +73,7 @@ def scan(
     ``now`` is seconds since 1970 UTC. Digests of credentials are keyed with ``digest_key`` (at most 64 bytes)
     and left out without one. A sensor that fails costs only its own observations; ``debug`` is told where.
     """
-    tell = progress or (lambda name, done, total: None)
+    tell = progress or _silent
     steps = len(sensors) + 1
     chosen = {sensor.name: status_of(sensor, host, options) for sensor in sensors}
     wants: dict[str, tuple[str, ...]] = {}
@@ -114,6 +114,10 @@ def scan(
     return ScanResult(observations, tuple(coverage))
 
 
+def _silent(name: str, done: int, total: int) -> None:
+    del name, done, total
+
+
 def status_of(sensor: Sensor, host: Host, options: Options) -> Status:
     """Whether a sensor would run here (``complete``), and if not, why."""
     if host.platform not in sensor.platforms:
@@ -149,21 +153,21 @@ def _run(sensor: Sensor, look: HostLook, debug: Callable[[str], None] | None) ->
 
 
 def check(sensor: Sensor, observation: Observation) -> None:
-    """``Broken`` unless the sensor declared the kind and the kind has these fields with values of their types."""
+    """``BrokenSensorError`` unless the sensor declared the kind and the kind has these fields with values of their types."""
     kind = KINDS.get(observation.kind)
     if kind is None or observation.kind not in sensor.emits:
-        raise Broken(f"emits undeclared kind {observation.kind}")
+        raise BrokenSensorError(f"emits undeclared kind {observation.kind}")
     for name, value in observation.fields.items():
         field = kind.fields.get(name)
         if field is None:
-            raise Broken(f"emits {observation.kind} with unknown field {name}")
+            raise BrokenSensorError(f"emits {observation.kind} with unknown field {name}")
         if type(value) is not _TYPES.get(field.type, str):
-            raise Broken(f"emits {observation.kind} with {name} as {type(value).__name__}, not {field.type}")
+            raise BrokenSensorError(f"emits {kind.name} with {name} as {type(value).__name__}, not {field.type}")
 
 
 def _failed(name: str, error: Exception, debug: Callable[[str], None] | None) -> Coverage:
     """Only the type is told: the text of an exception may hold what the sensor was reading."""
-    reason = str(error) if isinstance(error, Broken) else f"sensor failed: {type(error).__name__}"
+    reason = str(error) if isinstance(error, BrokenSensorError) else f"sensor failed: {type(error).__name__}"
     if debug is not None:
         debug("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__)
     return Coverage(name, Status.FAILED, (Gap(name, Status.FAILED, reason),))

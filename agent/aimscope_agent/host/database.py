@@ -7,10 +7,11 @@ import os
 import sqlite3
 import tempfile
 import time
+from pathlib import Path
 from typing import IO
 
-from aimscope_agent.host.reading import Unreadable
-from aimscope_agent.host.tree import TooLarge, Tree
+from aimscope_agent.host.reading import UnreadableError
+from aimscope_agent.host.tree import TooLargeError, Tree
 
 MOST_BYTES = 64 * 1_048_576
 MOST_ROWS = 100_000
@@ -26,31 +27,31 @@ _FORBIDDEN_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefi
 def rows(tree: Tree, host_path: str, query: str) -> tuple[tuple[Row, ...], str]:
     """The answer to ``query`` and, if it is not all of it, why.
 
-    ``OSError`` and ``TooLarge`` as for any file, ``Unreadable`` if it is no database or has no such table.
+    ``OSError`` and ``TooLargeError`` as for any file, ``UnreadableError`` if it is no database or has no such table.
     """
     with tempfile.TemporaryDirectory(prefix="aimscope-") as folder:
-        copy = os.path.join(folder, "copy.sqlite")
+        copy = f"{folder}/copy.sqlite"
         _copy(tree, host_path, copy)
-        with contextlib.suppress(OSError, TooLarge):
+        with contextlib.suppress(OSError, TooLargeError):
             # Recent writes may still lie in the log beside it.
             _copy(tree, host_path + "-wal", copy + "-wal")
         try:
             return _ask(copy, query)
         except sqlite3.Error as error:
-            raise Unreadable(_reason(error)) from None
+            raise UnreadableError(_reason(error)) from None
         except (OverflowError, UnicodeError, MemoryError):
-            raise Unreadable("not a sound SQLite database") from None
+            raise UnreadableError("not a sound SQLite database") from None
 
 
 def _copy(tree: Tree, host_path: str, target: str) -> None:
     left = MOST_BYTES
-    with tree.open(host_path) as source, open(target, "xb") as copy:
+    with tree.open(host_path) as source, Path(target).open("xb") as copy:
         if os.fstat(source.fileno()).st_size > MOST_BYTES:
-            raise TooLarge(MOST_BYTES)
+            raise TooLargeError(MOST_BYTES)
         while piece := _piece(source):
             left -= len(piece)
             if left < 0:
-                raise TooLarge(MOST_BYTES)
+                raise TooLargeError(MOST_BYTES)
             copy.write(piece)
 
 

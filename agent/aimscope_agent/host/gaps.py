@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+
 from aimscope_signatures.model import Gap, Status
 
 _EXAMPLES = 8
@@ -20,8 +21,11 @@ SEVERITY: tuple[Status, ...] = (
 
 
 class Gaps:
-    """Gathers gaps. One source fails once for one reason, however often it is asked; of the sources that fail
-    for one reason the first are named and the rest counted."""
+    """Gathers gaps.
+
+    One source fails once for one reason, however often it is asked; of the sources that fail for one reason the
+    first are named and the rest counted.
+    """
 
     def __init__(self) -> None:
         self._by_reason: dict[tuple[Status, str, str], dict[str, Gap]] = {}

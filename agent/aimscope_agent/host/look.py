@@ -1,5 +1,7 @@
 """One sensor's view of a host: everything it asks, and the record of what could not be told."""
 
+# ruff: noqa: D102 - the protocol in sensor.py documents these methods
+
 from __future__ import annotations
 
 import hashlib
@@ -7,16 +9,15 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from aimscope_signatures.interests import Interests
-from aimscope_signatures.model import Coverage, Gap, Observation, Status, Value
-
 from aimscope_agent.host import database, reading
 from aimscope_agent.host.facts import Answer, Found, Platform, Process, Row, Socket, User
 from aimscope_agent.host.gaps import Gaps
 from aimscope_agent.host.machine import Host, Told
-from aimscope_agent.host.tree import TooLarge, clean
+from aimscope_agent.host.tree import TooLargeError, clean
 from aimscope_agent.host.walk import Walk, Walked
 from aimscope_agent.sensor import MEGABYTE, Options
+from aimscope_signatures.interests import Interests
+from aimscope_signatures.model import Coverage, Gap, Observation, Status, Value
 
 T = TypeVar("T")
 
@@ -132,7 +133,7 @@ class HostLook:
         path = file.host_path if isinstance(file, Found) else self._tree.absolute(file)
         try:
             return read(path)
-        except (OSError, TooLarge, reading.Unreadable) as error:
+        except (OSError, TooLargeError, reading.UnreadableError) as error:
             if gap := self._tree.gap(path, error):
                 self._gaps.note(gap)
             return None

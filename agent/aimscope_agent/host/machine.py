@@ -1,14 +1,15 @@
 """What every host can be asked, live or recorded."""
 
+# ruff: noqa: D102 - the names say it, and ``Host`` what they have in common
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from aimscope_signatures.model import Gap
-
 from aimscope_agent.host.facts import Answer, Platform, Process, Row, Socket
 from aimscope_agent.host.tree import Tree
+from aimscope_signatures.model import Gap
 
 T = TypeVar("T")
 

@@ -1,18 +1,21 @@
 """A host that does not run here: a mounted image, a container's root, a folder, a recorded machine."""
 
+# ruff: noqa: D102 - the protocol in machine.py documents these methods
+
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from aimscope_signatures.model import Gap, Status
 
+from aimscope_agent.host.commands import COMMANDS
 from aimscope_agent.host.facts import Answer, Platform, Process, Row, Socket, User
 from aimscope_agent.host.machine import Told
 from aimscope_agent.host.tree import Tree
+from aimscope_signatures.model import Gap, Status
 
 T = TypeVar("T")
 
@@ -21,7 +24,12 @@ _NOBODYS_HOMES = frozenset({"Shared", "Public", "Default", "Default User", "All 
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``machine.json``: what of a machine is no file. What is absent could not be asked."""
+    """``machine.json``: what of a machine is no file.
+
+    Where ``users`` is absent they are told from the tree. Absent ``processes``, ``environments``, ``sockets``,
+    ``dns`` or ``registry`` could not be asked; absent probes, commands and sockets of local servers gave no answer.
+    A probe is ``"<port> <path>"``, its path ``*`` for the answer to all others; ``unix_http`` is ``"<socket> <path>"``.
+    """
 
     platform: Platform
     now: int = 0
@@ -32,9 +40,9 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sockets: tuple[Socket, ...] | None = None
     dns: dict[str, str] | None = None
     registry: dict[str, tuple[Row, ...]] | None = None
-    probes: dict[str, Answer] | None = None
-    commands: dict[str, str] | None = None
-    unix_http: dict[str, object] | None = None
+    probes: dict[str, Answer] = {}
+    commands: dict[str, str] = {}
+    unix_http: dict[str, object] = {}
     denied: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
 
@@ -64,6 +72,7 @@ class OfflineHost:
         if not root.is_dir():
             raise ValueError(f"{root}: not a folder")
         self._machine = read_machine(machine) if machine else Machine(_platform_of(root))
+        self._recorded = machine is not None
         self.platform: Platform = self._machine.platform
         self.name = self._machine.hostname
         self.now = self._machine.now
@@ -77,7 +86,7 @@ class OfflineHost:
 
     def _given(self, name: str, value: T | None, empty: T) -> Told[T]:
         if value is None or name in self._machine.unsupported:
-            return Told(empty, (Gap(name, Status.UNSUPPORTED, "not recorded: only the running machine could tell"),))
+            return Told(empty, (_unsupported(name),))
         return Told(value)
 
     def processes(self) -> Told[tuple[Process, ...]]:
@@ -106,19 +115,33 @@ class OfflineHost:
         return Told(tuple(rows), told.gaps)
 
     def command(self, name: str) -> Told[str | None]:
-        told = self._given("commands", self._machine.commands, {})
-        return Told(told.value.get(name), told.gaps)
+        traces = COMMANDS[name].traces if not self._recorded and name in COMMANDS else ()
+        return self._answer("commands", self._machine.commands.get(name), traces)
 
     def unix_http(self, socket: str, path: str) -> Told[object | None]:
-        told = self._given("unix_http", self._machine.unix_http, {})
-        return Told(told.value.get(f"{socket} {path}"), told.gaps)
+        traces = () if self._recorded else (socket,)
+        return self._answer("unix_http", self._machine.unix_http.get(f"{socket} {path}"), traces)
+
+    def _answer(self, name: str, value: T | None, traces: Sequence[str]) -> Told[T | None]:
+        """An answer, if there is one; it is missed only where the tree shows that there would have been one."""
+        if name in self._machine.unsupported or any(self._is_there(trace) for trace in traces):
+            return Told(None, (_unsupported(name),))
+        return Told(value)
+
+    def _is_there(self, host_path: str) -> bool:
+        try:
+            return bool(self.tree.kind(host_path))
+        except OSError:
+            return False
 
     def probe(self, address: str, port: int, path: str, accept: str) -> Told[Answer | None]:
         del address, accept
-        # A machine recorded with its sockets and no answers: nobody spoke HTTP.
-        probes = self._machine.probes if self._machine.sockets is None else self._machine.probes or {}
-        told = self._given("probes", probes, {})
-        return Told(told.value.get(f"{port} {path}"), told.gaps)
+        probes = self._machine.probes
+        return self._answer("probes", probes.get(f"{port} {path}", probes.get(f"{port} *")), ())
+
+
+def _unsupported(name: str) -> Gap:
+    return Gap(name, Status.UNSUPPORTED, "not recorded: only the running machine could tell")
 
 
 def _platform_of(root: Path) -> Platform:

@@ -6,6 +6,11 @@ from typing import Final
 
 from aimscope_agent.host.facts import Platform
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 HOME_DEPTH: Final = 12
 PLACE_DEPTH: Final = 8
 MOST_ENTRIES: Final = 3_000_000
@@ -62,14 +67,14 @@ PRUNED: Final[dict[str, tuple[str, ...]]] = {
 """Folders the walk does not enter, everywhere or only below a folder of one of these names. They are still
 found themselves, and a glob may reach into them by name: ``**/.git/config``."""
 
-LOCAL_FILE_SYSTEMS: Final = frozenset(
+LOCAL_FILE_SYSTEMS: Final = _names(
     "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs overlay aufs apfs hfs ntfs ntfs3 fuseblk vfat exfat "
-    "msdos udf ufs squashfs erofs 9p virtiofs".split()
+    "msdos udf ufs squashfs erofs 9p virtiofs"
 )
 """Mounted below a walked place, these are entered; whatever else is mounted (network, memory, kernel) is not."""
 
-NETWORK_FILE_SYSTEMS: Final = frozenset(
+NETWORK_FILE_SYSTEMS: Final = _names(
     "nfs nfs4 cifs smb3 smbfs afpfs webdav davfs davfs2 afs ceph glusterfs lustre gpfs beegfs autofs fuse.sshfs "
-    "fuse.rclone fuse.s3fs fuse.gcsfuse fuse.glusterfs".split()
+    "fuse.rclone fuse.s3fs fuse.gcsfuse fuse.glusterfs"
 )
 """Not entering these leaves something unseen: a gap."""

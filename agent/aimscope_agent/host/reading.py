@@ -1,4 +1,4 @@
-"""Bytes to values, within bounds: size, depth, count and time. ``Unreadable`` says what is wrong, in a few words."""
+"""Bytes to values, within bounds: depth, count and time. ``UnreadableError`` says what is wrong, in a few words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BOMS = (
 )
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The bytes are not what they should be."""
 
 
@@ -45,9 +45,9 @@ def read_json(data: bytes) -> object:
         try:
             value = pyjson5.decode(read_text(data), DEPTH)
         except pyjson5.Json5NestingTooDeep:
-            raise Unreadable(_TOO_DEEP) from None
+            raise UnreadableError(_TOO_DEEP) from None
         except (pyjson5.Json5Exception, ValueError, RecursionError, OverflowError):
-            raise Unreadable("not valid JSON") from None
+            raise UnreadableError("not valid JSON") from None
     if data.count(b"[") + data.count(b"{") > DEPTH:
         _bounded(value)
     return value
@@ -58,12 +58,16 @@ def read_yaml(data: bytes) -> object:
     source = read_text(data)
     try:
         _check_events(source)
-        return yaml.load(source, _Loader)  # noqa: S506 - a safe loader
+        loader = _Loader(source)
+        try:
+            return loader.get_data() if loader.check_data() else None
+        finally:
+            loader.dispose()
     except yaml.YAMLError:
-        raise Unreadable("not valid YAML") from None
+        raise UnreadableError("not valid YAML") from None
     except (ValueError, OverflowError, RecursionError, TypeError, AttributeError):
         # Scalars that look like numbers or dates and are none.
-        raise Unreadable("not valid YAML") from None
+        raise UnreadableError("not valid YAML") from None
 
 
 def _check_events(source: str) -> None:
@@ -71,14 +75,14 @@ def _check_events(source: str) -> None:
     depth = count = 0
     for event in yaml.parse(source, _Loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise Unreadable("YAML with anchors or aliases")
+            raise UnreadableError("YAML with anchors or aliases")
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
             count += 1
             if depth > DEPTH:
-                raise Unreadable(_TOO_DEEP)
+                raise UnreadableError(_TOO_DEEP)
             if count > CONTAINERS:
-                raise Unreadable(_TOO_MANY)
+                raise UnreadableError(_TOO_MANY)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
 
@@ -107,13 +111,13 @@ def read_toml(data: bytes) -> Mapping[str, object]:
     for line in data.splitlines():
         key, equals, _ = line.partition(b"=")
         if line.count(b".") > 500 or ((equals or key.lstrip().startswith(b"[")) and key.count(b".") > DEPTH):
-            raise Unreadable(_TOO_DEEP)
+            raise UnreadableError(_TOO_DEEP)
     try:
         value = tomllib.loads(read_text(data))
     except (tomllib.TOMLDecodeError, ValueError, OverflowError):
-        raise Unreadable("not valid TOML") from None
+        raise UnreadableError("not valid TOML") from None
     except RecursionError:
-        raise Unreadable(_TOO_DEEP) from None
+        raise UnreadableError(_TOO_DEEP) from None
     _bounded(value)
     return value
 
@@ -122,16 +126,16 @@ def read_plist(data: bytes) -> object:
     """A property list, XML or binary. One that declares entities is refused."""
     binary = data.startswith(b"bplist")
     if not binary and re.search(rb"<!\s*ENTITY", data.replace(b"\0", b"")):
-        raise Unreadable("XML that declares entities")
+        raise UnreadableError("XML that declares entities")
     try:
         value: object = plistlib.loads(data)
     except RecursionError:
-        raise Unreadable(_TOO_DEEP) from None
+        raise UnreadableError(_TOO_DEEP) from None
     except (plistlib.InvalidFileException, xml.parsers.expat.ExpatError, ValueError, OverflowError):
-        raise Unreadable("not a valid property list") from None
+        raise UnreadableError("not a valid property list") from None
     except (AttributeError, IndexError, KeyError, LookupError, MemoryError, TypeError):
         # Elements out of place, unknown encodings, sizes that lie.
-        raise Unreadable("not a valid property list") from None
+        raise UnreadableError("not a valid property list") from None
     _bounded(value)
     return value
 
@@ -148,12 +152,12 @@ def _bounded(value: object) -> None:
             elif isinstance(item, list):
                 below += [child for child in item if isinstance(child, (dict, list))]
             if total + len(below) > CONTAINERS:
-                raise Unreadable(_TOO_MANY)
+                raise UnreadableError(_TOO_MANY)
         if not below:
             return
         total += len(below)
         level = below
-    raise Unreadable(_TOO_DEEP)
+    raise UnreadableError(_TOO_DEEP)
 
 
 _TOO_DEEP = f"nested deeper than {DEPTH}"

@@ -14,9 +14,8 @@ import stat
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from aimscope_signatures.model import Gap, Status
-
 from aimscope_agent.host.facts import Found, Platform, User
+from aimscope_signatures.model import Gap, Status
 
 _MOST_LINKS = 40
 _DRIVE = "C:"
@@ -38,15 +37,15 @@ AS_ROOT: Mapping[Platform, str] = {
 }
 
 
-class NotRegular(OSError):
+class NotRegularError(OSError):
     """A FIFO, device, socket or folder where a file was expected."""
 
 
-class InCloud(OSError):
+class InCloudError(OSError):
     """A file whose content is kept elsewhere: reading it would download it."""
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """A file of more bytes than the reader takes."""
 
     def __init__(self, limit: int) -> None:
@@ -95,7 +94,7 @@ class Tree:
         parts = [part for part in path.split("/") if part and part != "."]
         if ".." in parts:
             raise FileNotFoundError(errno.ENOENT, "path leaves its folder", path)
-        return os.path.join(self.root, *parts)
+        return self.root.rstrip(os.sep) + "".join(os.sep + part for part in parts)
 
     def host(self, real: str) -> str:
         """The host path of a real path below the root."""
@@ -130,7 +129,7 @@ class Tree:
     def _follow(self, host_path: str) -> str:
         """Resolve step by step, as the machine itself would: its root is our root."""
         root = os.sep if self.live else self.root
-        todo = self.real(host_path)[len(root) :].split(os.sep)[::-1]
+        todo = self.real(host_path)[len(root) :].replace(os.sep, "/").split("/")[::-1]
         current, links = root.rstrip(os.sep), 0
         while todo:
             part = todo.pop()
@@ -147,7 +146,7 @@ class Tree:
             links += 1
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            target = os.readlink(path)
+            target = os.readlink(path)  # noqa: PTH115 - plain strings: paths need not be UTF-8
             if target.startswith("/"):
                 current = root.rstrip(os.sep)
             todo += target.split("/")[::-1]
@@ -185,18 +184,19 @@ class Tree:
         real = self.resolve(host_path)
         before = os.lstat(real)
         if not stat.S_ISREG(before.st_mode):
-            raise NotRegular(errno.EINVAL, "not a regular file", host_path)
+            raise NotRegularError(errno.EINVAL, "not a regular file", host_path)
         if getattr(before, "st_file_attributes", 0) & _RECALL_ON_READ:
-            raise InCloud(errno.EINVAL, "kept in a cloud", host_path)
+            raise InCloudError(errno.EINVAL, "kept in a cloud", host_path)
         descriptor = os.open(real, _OPEN_FLAGS)
         try:
             # Looked at again through the descriptor: the name may lead elsewhere by now.
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise NotRegular(errno.EINVAL, "not a regular file", host_path)
-            return os.fdopen(descriptor, "rb", buffering=0)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return os.fdopen(descriptor, "rb", buffering=0)
         except BaseException:
             os.close(descriptor)
             raise
+        os.close(descriptor)
+        raise NotRegularError(errno.EINVAL, "not a regular file", host_path)
 
     def size(self, host_path: str) -> int | None:
         """Bytes of a regular file; ``None`` for anything else that is there."""
@@ -209,13 +209,13 @@ class Tree:
             return _read(file, size)
 
     def read(self, host_path: str, limit: int) -> bytes:
-        """All of a file; ``TooLarge`` if that is more than ``limit`` bytes."""
+        """All of a file; ``TooLargeError`` if that is more than ``limit`` bytes."""
         with self.open(host_path) as file:
             if os.fstat(file.fileno()).st_size > limit:
-                raise TooLarge(limit)
+                raise TooLargeError(limit)
             data = _read(file, limit + 1)
         if len(data) > limit:
-            raise TooLarge(limit)
+            raise TooLargeError(limit)
         return data
 
     # failing
@@ -228,11 +228,11 @@ class Tree:
                 return None
             case PermissionError():
                 return self._denied(host_path)
-            case TooLarge():
+            case TooLargeError():
                 return Gap(source, Status.PARTIAL, f"larger than {in_words(error.limit)}")
-            case NotRegular():
+            case NotRegularError():
                 return Gap(source, Status.PARTIAL, "not a regular file")
-            case InCloud():
+            case InCloudError():
                 return Gap(source, Status.PARTIAL, "kept in a cloud, not on this machine")
             case OSError(errno=errno.ELOOP):
                 return Gap(source, Status.FAILED, "links in a circle")

@@ -14,7 +14,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
-from aimscope_signatures.model import Gap, Status
 
 from aimscope_agent.host import glob as globs
 from aimscope_agent.host import places
@@ -22,6 +21,7 @@ from aimscope_agent.host.facts import Found
 from aimscope_agent.host.gaps import Gaps
 from aimscope_agent.host.glob import Glob
 from aimscope_agent.host.tree import Tree, within
+from aimscope_signatures.model import Gap, Status
 
 Note = Callable[[Gap], None]
 Kind = Literal["file", "folder", "link"]
@@ -101,7 +101,7 @@ class Walk:
         """Host folders that are walked for ``**/`` globs, with the depth to which each is."""
         result = [(user.home.rstrip("/"), places.HOME_DEPTH) for user in self._tree.users]
         for place in places.WALKED[self._tree.platform]:
-            folders = self.expand(place + "/", (), lambda gap: None)
+            folders = self.expand(place + "/", (), _ignore)
             result += [(found.host_path, places.PLACE_DEPTH) for found in folders]
         return result
 
@@ -199,7 +199,7 @@ class Walk:
     def _closed(self, entry: os.DirEntry[str], folder: str, path: str) -> bool:
         """Whether a folder is none the walk enters: pruned, a junction, or another file system."""
         below = places.PRUNED.get(entry.name)
-        if below is not None and (not below or os.path.basename(folder) in below):
+        if below is not None and (not below or folder.rpartition(os.sep)[2] in below):
             return True
         if path in self._mounts and (kind := self._mounts[path]) not in places.LOCAL_FILE_SYSTEMS:
             if kind in places.NETWORK_FILE_SYSTEMS:
@@ -326,6 +326,11 @@ class Walk:
     def _not_entered(self, real: str, kind: str) -> None:
         source = self._tree.report(self._tree.host(real))[0]
         self._gaps.note(Gap(source, Status.PARTIAL, f"another file system ({kind})"))
+
+
+def _ignore(gap: Gap) -> None:
+    """A place that cannot be listed is noted when it is walked."""
+    del gap
 
 
 def _by_path(found: Found) -> str:
