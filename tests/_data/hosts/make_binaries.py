@@ -185,8 +185,57 @@ FILES: dict[str, bytes] = {
     "linux-gpu-server/root/usr/local/go-bin/ollama-exporter": elf(
         build_info("example.org/ollama-exporter/cmd/ollama-exporter", "example.org/ollama-exporter", "v0.3.1")
     ),
+    "macos-ai-workstation/root/Applications/ChatGPT.app/Contents/Info.plist": binary_plist(
+        {"CFBundleIdentifier": "com.openai.chat", "CFBundleShortVersionString": "1.2025.258", "CFBundleName": "ChatGPT"}
+    ),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/IntelliJIdea2025.2/plugins/StringManipulation/lib/StringManipulation.jar": plugin(
+        "String Manipulation", "String Manipulation", "9.15.0"
+    ),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/IntelliJIdea2025.2/plugins/StringManipulation/lib/annotations-26.0.jar": library(),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/IntelliJIdea2025.2/plugins/ej/lib/annotations-26.0.jar": library(),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/IntelliJIdea2025.2/plugins/ej/lib/junie.jar": plugin(
+        "org.jetbrains.junie", "Junie", "252.284.66"
+    ),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/IntelliJIdea2025.2/plugins/ml-llm/lib/annotations-26.0.jar": library(),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/IntelliJIdea2025.2/plugins/ml-llm/lib/ml-llm.jar": plugin(
+        "com.intellij.ml.llm", "JetBrains AI Assistant", "252.26830.84"
+    ),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/PyCharmCE2024.3/plugins/continue-intellij-extension/lib/annotations-26.0.jar": library(),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/JetBrains/PyCharmCE2024.3/plugins/continue-intellij-extension/lib/continue.jar": plugin(
+        "com.github.continuedev.continueintellijextension", "Continue", "1.0.46"
+    ),
+    "macos-ai-workstation/root/Users/ann/Library/Application Support/Sublime Text/Installed Packages/Codeium.sublime-package": archive(
+        {"package.json": "{}"}
+    ),
+    "macos-ai-workstation/root/Users/ann/Library/LaunchAgents/com.ann.digest.plist": binary_plist(
+        {
+            "Label": "com.ann.digest",
+            "ProgramArguments": ["/bin/sh", "-c", "npx -y @anthropic-ai/claude-code -p digest"],
+            "StartInterval": 3600,
+        }
+    ),
+    "macos-ai-workstation/root/Users/ann/go/bin/opencode": macho(
+        build_info("github.com/opencode-ai/opencode", "github.com/opencode-ai/opencode", "v0.0.55")
+    ),
     "macos-dev-quiet/root/Applications/Utilities/Terminal.app/Contents/Info.plist": binary_plist(
         {"CFBundleIdentifier": "com.apple.Terminal", "CFBundleShortVersionString": "2.14", "CFBundleName": "Terminal"}
+    ),
+    "macos-local-models/root/Users/ann/.cache/huggingface/hub/models--ggml-org--gemma-3-1b-it-GGUF/snapshots/f9c28bcd85737ffc5aef028638d3341d49869c27/gemma-3-1b-it-Q4_K_M.gguf": gguf(
+        "Gemma 3 1b It", "gemma3"
+    ),
+    "macos-local-models/root/Users/ann/.cache/huggingface/hub/models--mlx-community--Qwen3-4B-4bit/blobs/22": safetensors(),
+    "macos-local-models/root/Users/ann/.cache/lm-studio/models/TheBloke/Mistral-7B-GGUF/mistral-7b.Q4.gguf": gguf(
+        "", "llama", ""
+    ),
+    "macos-local-models/root/Users/ann/.lmstudio/models/bartowski/Phi-4-mini-instruct-GGUF/Phi-4-mini-instruct-Q4_K_M.gguf": gguf(
+        "Phi 4 Mini Instruct", "phi3", "Microsoft"
+    ),
+    "macos-local-models/root/Users/ann/ComfyUI/models/loras/ink.safetensors": safetensors("lora"),
+    "macos-local-models/root/Users/ann/Library/Application Support/Jan/data/llamacpp/models/Menlo/Jan-nano-gguf/model.gguf": gguf(
+        "Jan Nano", "qwen3", ""
+    ),
+    "macos-local-models/root/Users/ann/Library/Application Support/nomic.ai/GPT4All/orca-mini-3b.gguf": gguf(
+        "Orca Mini 3B", "llama", ""
     ),
 }
 
