@@ -1,43 +1,25 @@
-"""The program `aimscope`: finds its commands by walking `commands/`, imports only the one that is run."""
+"""The program `aimscope`: its commands are the modules of `commands/`."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-COMMANDS = Path(__file__).parent / "commands"
+from aimscope_cli.lazy import folder_group
+from aimscope_cli.output import Failure, complain, debugging, say
 
-
-class Commands(TyperGroup):
-    """The commands of the folder, each imported when it is asked for: `--version` pays for none of them."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Names of the modules in `commands/`."""
-        del ctx
-        return sorted(module.name for module in pkgutil.iter_modules([str(COMMANDS)]))
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a module: its `app`."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module = importlib.import_module(f"aimscope_cli.commands.{cmd_name}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
-
-
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=folder_group("aimscope_cli.commands", Path(__file__).parent / "commands"),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from aimscope_cli.output import say
         from aimscope_signatures.version import __version__
 
         say(f"aimscope {__version__}")
@@ -51,14 +33,12 @@ def _root(
     """Discover the AI in use, and reconcile it with what is authorised.
 
     Exit status: 0 done; 2 usage or input error; 3 unregistered or prohibited use found;
-    4 coverage incomplete (only with --strict-coverage); 1 a defect in aimscope.
+    4 coverage incomplete (only with --strict-coverage); 1 a check failed, or a defect in aimscope.
     """
 
 
 def run() -> None:
-    """Entry point. A user never sees a traceback: errors are one line that says what to do."""
-    from aimscope_cli.output import Failure, complain, debugging
-
+    """Run a command. A user never sees a traceback: errors are one line that says what to do."""
     try:
         app()
     except Failure as failure:
@@ -69,7 +49,7 @@ def run() -> None:
         sys.stderr.close()
         sys.exit(141)
     except KeyboardInterrupt:
-        complain(Failure("stopped", status=130))
+        complain(Failure("stopped"))
         sys.exit(130)
     except Exception as error:
         if debugging():

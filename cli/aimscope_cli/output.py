@@ -11,6 +11,8 @@ from typing import Any
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides: names come from strangers
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+_STYLES = {"bold": "1", "dim": "2", "red": "1;31", "yellow": "33", "green": "32", "blue": "34"}
+
 
 class Failure(Exception):
     """An error for the user: one sentence that says what to do. ``status`` is the exit status."""
@@ -26,9 +28,12 @@ def plain(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
-def say(text: str = "") -> None:
-    """A line on standard output."""
-    print(plain(text))
+def say(text: str = "", style: str = "") -> None:
+    """A line on standard output. ``style`` is a colour, or ``bold`` or ``dim``; only a terminal shows it."""
+    line = plain(text)
+    if style and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        line = f"\x1b[{_STYLES[style]}m{line}\x1b[0m"
+    print(line)
 
 
 def hint(text: str) -> None:

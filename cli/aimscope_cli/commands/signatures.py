@@ -11,7 +11,7 @@ import typer
 
 from aimscope_cli.output import Failure, emit_json, emit_text, hint, say
 
-app = typer.Typer(help="The signature catalogue of AI services.", no_args_is_help=True)
+app = typer.Typer(help="The signature catalogue of AI services.", no_args_is_help=True, add_completion=False)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Ids = Annotated[list[str] | None, typer.Argument(help="Service ids; all where none is named.", show_default=False)]

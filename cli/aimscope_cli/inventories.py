@@ -1,0 +1,32 @@
+"""The inventory and the local ignores a command works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aimscope_cli import state
+from aimscope_cli.output import Failure
+from aimscope_collector.inventory.load import load
+from aimscope_collector.inventory.model import Ignore, Inventory
+
+
+def find(stated: Path | None) -> tuple[Inventory | None, Path | None]:
+    """The inventory in force and its file; ``(None, None)`` where there is none.
+
+    Raises ``Failure`` with every problem of the file, line and field.
+    """
+    path = state.inventory_file(stated)
+    return (None, None) if path is None else (read(path), path)
+
+
+def read(path: Path) -> Inventory:
+    """The inventory in a file. Raises ``Failure`` with every problem."""
+    loaded = load(path)
+    if loaded.content is None:
+        raise Failure(f"{path} cannot be used", details=map(str, loaded.errors))
+    return loaded.content
+
+
+def local_ignores() -> tuple[Ignore, ...]:
+    """Wrong detections that were ignored on this machine."""
+    return ()

@@ -1,0 +1,39 @@
+"""Options that every scan has, and the forms of its result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aimscope_cli.output import Failure
+
+Json = Annotated[bool, typer.Option("--json", help="The result as JSON (documented in docs/scan-json.md).")]
+Csv = Annotated[bool, typer.Option("--csv", help="The result as CSV, one line per piece of evidence.")]
+Sarif = Annotated[bool, typer.Option("--sarif", help="The result as SARIF 2.1.0.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a self-contained report for people to this file.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON, CSV or SARIF to this file.")]
+InventoryFile = Annotated[
+    Path | None,
+    typer.Option(help="The authorised AI inventory (YAML, JSON, CSV, XLSX); else inventory.yaml here or configured."),
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Show for each piece of evidence which test held.")]
+StrictCoverage = Annotated[
+    bool, typer.Option("--strict-coverage", help="Exit with status 4 where something could not be looked at.")
+]
+NoStore = Annotated[bool, typer.Option("--no-store", help="Do not keep this scan, do not compare with the last one.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints.")]
+
+
+def forms(*, as_json: bool, csv: bool, sarif: bool, html: Path | None, output: Path | None) -> dict[str, Path | None]:
+    """Form → file, or ``None`` for standard output. Raises ``Failure`` for a combination that cannot be meant."""
+    chosen = [name for name, wanted in (("json", as_json), ("csv", csv), ("sarif", sarif)) if wanted]
+    if len(chosen) > 1:
+        raise Failure(f"one of {', '.join('--' + name for name in chosen)} at a time")
+    if output and not chosen:
+        raise Failure("--output needs one of --json, --csv, --sarif (for HTML: --html FILE)")
+    found: dict[str, Path | None] = {chosen[0]: output} if chosen else {}
+    if html:
+        found["html"] = html
+    return found

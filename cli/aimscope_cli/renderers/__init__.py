@@ -1,0 +1,17 @@
+"""The forms a scan can be shown in: one module each with `render(report) -> str`, found by walking this folder."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import cast
+
+from aimscope_cli.report import Report
+
+
+def render(name: str, report: Report) -> str:
+    """``report`` in the form ``name``. Raises ``KeyError`` for a form that does not exist."""
+    if not (Path(__file__).parent / f"{name}.py").is_file():
+        raise KeyError(name)
+    module = importlib.import_module(f"aimscope_cli.renderers.{name}")
+    return cast("str", module.render(report))

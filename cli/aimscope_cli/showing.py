@@ -1,0 +1,81 @@
+"""Show a scan's result in the forms that were asked for, and say by the exit status what it means."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from aimscope_cli.output import Failure, emit_json, emit_text, hint, say
+from aimscope_cli.renderers import render
+
+if TYPE_CHECKING:
+    from aimscope_cli.report import Report
+    from aimscope_cli.scanning import Request
+
+
+def show(
+    report: Report,
+    forms: dict[str, Path | None],
+    *,
+    explain: bool = False,
+    strict_coverage: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Write every form; text where nothing goes to standard output. Ends the command with the report's exit status."""
+    from aimscope_cli.renderers import text
+    from aimscope_cli.report import exit_status
+
+    for form, path in forms.items():
+        document = render(form, report)
+        if path is None:
+            emit_text(document)
+        else:
+            _write(path, document)
+            if not quiet:
+                hint(f"{path} written")
+    if not any(path is None for path in forms.values()):
+        for line, style in text.lines(report, explain=explain):
+            say(line, style)
+        if not quiet:
+            for line in report.hints:
+                hint(f"→ {line}")
+    for note in report.notes:
+        hint(note)
+    raise typer.Exit(exit_status(report, strict_coverage=strict_coverage))
+
+
+def show_plan(request: Request, *, as_json: bool) -> None:
+    """What a scan would read, before anything is read."""
+    from aimscope_agent.scan import plan
+    from aimscope_cli.catalogues import open_catalogue
+    from aimscope_cli.scanning import chosen_sensors
+
+    planned = plan(request.host, chosen_sensors(request), open_catalogue().interests, request.options)
+    if as_json:
+        emit_json(planned)
+        return
+    say("Homes: " + (", ".join(planned.homes) or "none"))
+    say("Folders whose names are walked: " + (", ".join(planned.walked) or "none"))
+    for sensor in planned.sensors:
+        say(f"\n{sensor.sensor} ({sensor.status.value}): {sensor.doc}")
+        if sensor.privacy:
+            say(f"  privacy: {sensor.privacy}")
+        for ask in sensor.asks:
+            say(f"  asks for {ask}")
+        for glob in sensor.globs:
+            say(f"  {glob}")
+
+
+def _write(path: Path, document: str) -> None:
+    """Whole or not at all, readable by this user: a report names people and machines."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(document)
+        Path(name).replace(path)
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}") from None

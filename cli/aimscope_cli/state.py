@@ -1,0 +1,62 @@
+"""Where this machine keeps what it remembers: the last scans, local ignores, the key for digests."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from aimscope_cli.output import Failure
+
+KEY_BYTES = 32
+
+
+def state_folder() -> Path:
+    """The state folder: `AIMSCOPE_STATE`, else the platform's; made if it is not there, for this user alone."""
+    import platformdirs
+
+    stated = os.environ.get("AIMSCOPE_STATE")
+    folder = Path(stated) if stated else platformdirs.user_state_path("aimscope")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Failure(
+            f"{folder} cannot be made: {error.strerror}; set AIMSCOPE_STATE, or scan with --no-store"
+        ) from None
+    return folder
+
+
+def digest_key() -> bytes:
+    """The key of this machine's digests, drawn at first use. Never leaves the machine."""
+    path = state_folder() / "digest.key"
+    try:
+        key = path.read_bytes()
+        if len(key) == KEY_BYTES:
+            return key
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return secrets.token_bytes(KEY_BYTES)  # unreadable: digests then hold for this scan only
+    key = secrets.token_bytes(KEY_BYTES)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(key)
+    except OSError:
+        pass
+    return key
+
+
+def inventory_file(stated: Path | None) -> Path | None:
+    """The inventory to reconcile with: as stated, else `inventory.yaml` here, in the user's or the system's place."""
+    import platformdirs
+
+    if stated is not None:
+        if not stated.is_file():
+            raise Failure(f"{stated} is no file; `aimscope inventory init {stated}` makes one")
+        return stated
+    places = (Path("inventory.yaml"), platformdirs.user_config_path("aimscope") / "inventory.yaml", SYSTEM_INVENTORY)
+    return next((place for place in places if place.is_file()), None)
+
+
+SYSTEM_INVENTORY = Path("/etc/aimscope/inventory.yaml")
