@@ -7,33 +7,20 @@ until a program is left that is no wrapper, and that program's own arguments are
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
 
 from aimscope_agent import launch_options as options
+from aimscope_agent.launchers import READERS, Launch, Reader, module_named, program, script_at
 from aimscope_agent.redact import redact, sensitive
+
+__all__ = ["Launch", "program", "resolve"]
 
 _MOST_WORDS = 512
 _LONGEST_WORD = 8_192
 _MOST_PEELED = 12
-
-
-class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What runs.
-
-    ``process`` is the base name of what runs, ``package`` the typed package (``npm:…``, ``pypi:…``, ``jar:…``)
-    where one can be told, ``script`` the script's path, ``image`` a container image, ``host`` the host of a URL
-    handed to a bridge such as ``mcp-remote``; ``command`` the command line with anything private taken out.
-    """
-
-    process: str = ""
-    package: str = ""
-    script: str = ""
-    image: str = ""
-    host: str = ""
-    command: str = ""
 
 
 def resolve(argv: Sequence[str], exe: str = "") -> Launch:
@@ -58,19 +45,6 @@ def resolve(argv: Sequence[str], exe: str = "") -> Launch:
 
 _TITLE = re.compile(r"(?:npm|pnpm|yarn) (?:exec|x|dlx) \S")
 _VERSION = re.compile(r"v?\d+(?:\.\d+)+[\w.+-]*\Z")
-
-
-def program(word: str) -> str:
-    """Base name of an executable, without the suffixes Windows adds."""
-    base = re.split(r"[\\/]", word.rstrip("\\/"))[-1] if "/" in word or "\\" in word else _first(word)
-    for suffix in (".exe", ".cmd", ".bat", ".ps1", ".com"):
-        if base.lower().endswith(suffix) and len(base) > len(suffix):
-            return base[: -len(suffix)][:255]
-    return base[:255]
-
-
-def _first(title: str) -> str:
-    return (title.split() or [""])[0].rstrip(":") or title
 
 
 def _name_of(exe: str, argv: Sequence[str]) -> str:
@@ -118,12 +92,12 @@ class _Peeling:
             found = _python(rest)
         elif key in options.SHELLS:
             found = self._shell(key, rest)
-        elif (handler := _HANDLERS.get(key)) is not None:
-            found = handler(rest)
+        elif (reader := _READERS.get(key)) is not None:
+            found = reader(rest)
         elif key in options.WRAPPERS:
             found = _wrapper(key, rest)
         elif rest and _looks_like_node(rest[0]):
-            found = _script(rest[0])
+            found = script_at(rest[0])
         else:
             found = Launch()
         if isinstance(found, Launch):
@@ -138,7 +112,7 @@ class _Peeling:
     def _shell(self, key: str, rest: list[str]) -> Launch | list[str]:
         text, script = _shell_parts(key, rest)
         if not text:
-            return _script(script)
+            return script_at(script)
         self.shells += 1
         return _commands(text, key in _WINDOWS_SHELLS) if self.shells == 1 else Launch()
 
@@ -199,17 +173,17 @@ def _wrapper(key: str, rest: list[str]) -> list[str]:
     return positional[skip:]
 
 
-def _subcommand(verbs: Sequence[str], valued: frozenset[str]) -> Callable[[list[str]], list[str] | Launch]:
+def _subcommand(verbs: Sequence[str], valued: frozenset[str]) -> Reader:
     """A tool that runs another one: ``tool [options] verb [options] [--] command …``."""
 
-    def handler(rest: list[str]) -> list[str] | Launch:
+    def reader(rest: list[str]) -> list[str] | Launch:
         _, positional = options.parse(rest, valued)
         if not positional or positional[0] not in verbs:
             return Launch()
         _, command = options.parse(positional[1:], valued)
         return command or Launch()
 
-    return handler
+    return reader
 
 
 # interpreters
@@ -220,7 +194,7 @@ def _python(rest: list[str]) -> Launch | list[str]:
     while index < len(rest):
         word = rest[index]
         if not word.startswith("-") or word == "-":
-            return _script(word)
+            return script_at(word)
         if word.startswith("--") or word[1] in "WXQp":
             index += 1 + (word in options.VALUED["python"] or sensitive(word))
             continue
@@ -230,35 +204,9 @@ def _python(rest: list[str]) -> Launch | list[str]:
         if "m" in flags:
             module = flags.partition("m")[2] or (rest[index + 1 :] or [""])[0]
             after = rest[index + 2 :] if flags.endswith("m") else rest[index + 1 :]
-            return _module(module, after)
+            return module_named(module, after)
         index += 1
     return Launch()
-
-
-def _module(module: str, after: list[str]) -> Launch | list[str]:
-    if module in ("uv", "pipx"):
-        return [module, *after]
-    top = module.partition(".")[0]
-    return Launch(package=f"pymod:{top}") if re.fullmatch(r"\w+", top) else Launch()
-
-
-def _script(word: str) -> Launch:
-    """A script given by path, and the package whose folder it lies in."""
-    path = word.replace("\\", "/")
-    if not path or path == "-" or options.ASSIGNMENT.match(path) or "\n" in path:
-        return Launch()
-    if re.match(r"[a-z]+://", path):
-        return Launch()
-    package = ""
-    _, npm, inside = ("/" + path).rpartition("/node_modules/")
-    parts = inside.split("/")
-    name = "/".join(parts[:2]) if parts[0].startswith("@") else parts[0]
-    if npm:
-        if options.NPM_NAME.fullmatch(name) and len(inside) > len(name):
-            package = f"npm:{name}"
-    elif found := re.search(r"(?:^|/)(?:site|dist)-packages/(\w+)(?:/|\.py\Z)", path):
-        package = f"pymod:{found[1]}"
-    return Launch(package=package, script=path)
 
 
 def _own_program(found: Launch) -> str:
@@ -277,133 +225,19 @@ def _looks_like_node(word: str) -> bool:
     return "/" in word.replace("\\", "/") and word.endswith((".js", ".cjs", ".mjs", ".asar"))
 
 
-def _interpreter(language: str) -> Callable[[list[str]], Launch | list[str]]:
+def _interpreter(language: str) -> Reader:
     valued = options.VALUED[language]
 
-    def handler(rest: list[str]) -> Launch | list[str]:
+    def reader(rest: list[str]) -> Launch | list[str]:
         given, positional = options.parse(rest, valued)
         if any(flag in options.CODE for flag, _ in given) or not positional:
             return Launch()
-        found = _script(positional[0])
+        found = script_at(positional[0])
         # npm and its kin are scripts themselves: `node …/npm/bin/npx-cli.js -y tool`.
         launcher = options.NODE_LAUNCHERS.get(_base(found.script))
         return [launcher, *positional[1:]] if launcher else found
 
-    return handler
-
-
-def _bun(rest: list[str]) -> Launch | list[str]:
-    _, positional = options.parse(rest, options.VALUED["node"])
-    if positional[:1] == ["x"]:
-        return _npx(positional[1:])
-    if positional[:1] == ["run"]:
-        _, positional = options.parse(positional[1:], options.VALUED["node"])
-    first = (positional or [""])[0]
-    return _script(first) if re.search(r"[./\\]", first) else Launch()
-
-
-def _deno(rest: list[str]) -> Launch:
-    _, positional = options.parse(rest, options.VALUED["deno"])
-    if positional[:1] in (["run"], ["x"], ["serve"]):
-        _, positional = options.parse(positional[1:], options.VALUED["deno"])
-    target = (positional or [""])[0]
-    if target.startswith("npm:"):
-        return Launch(package=options.npm_package(target[4:]))
-    if target.startswith("jsr:"):
-        return Launch(package=options.npm_package(target[4:]).replace("npm:", "jsr:"))
-    return _script(target)
-
-
-def _java(rest: list[str]) -> Launch:
-    given, positional = options.parse(rest, options.VALUED["java"])
-    for flag, value in given:
-        if flag == "-jar":
-            return Launch(package=_jar(value))
-    paths = [value for flag, value in given if flag in ("-cp", "-classpath", "--class-path")]
-    separator = ";" if paths and (";" in paths[0] or "\\" in paths[0]) else ":"
-    jars = [path for path in (paths[-1].split(separator) if paths else []) if path.endswith(".jar")]
-    main = next((word for word in positional if re.fullmatch(r"[A-Za-z_][\w.$]*", word)), "")
-    return Launch(package=_jar(jars[0]) if len(jars) == 1 else "", script=main if positional[:1] == [main] else "")
-
-
-def _jar(path: str) -> str:
-    name = re.split(r"[\\/]", path)[-1].removesuffix(".jar")
-    name = re.sub(r"[-_]v?\d[\w.+-]*\Z", "", name)
-    return f"jar:{name}" if re.fullmatch(r"[\w.+-]{1,128}", name) else ""
-
-
-# launchers that fetch what they run
-
-
-def _npx(rest: list[str]) -> Launch:
-    given, positional = options.parse(rest, options.VALUED["npx"])
-    wanted = [value for flag, value in given if flag in ("-p", "--package")] or positional[:1]
-    return Launch(package=options.npm_package(wanted[0])) if wanted else Launch()
-
-
-def _npm(rest: list[str]) -> Launch:
-    _, positional = options.parse(rest, options.VALUED["npx"])
-    return _npx(positional[1:]) if positional[:1] and positional[0] in ("exec", "x", "dlx") else Launch()
-
-
-def _uvx(rest: list[str]) -> Launch:
-    given, positional = options.parse(rest, options.VALUED["uv"])
-    wanted = [value for flag, value in given if flag in ("--from", "--spec")] or positional[:1]
-    return Launch(package=options.pypi_package(wanted[0])) if wanted else Launch()
-
-
-def _uv(rest: list[str]) -> Launch | list[str]:
-    _, positional = options.parse(rest, options.VALUED["uv"])
-    match positional:
-        case ["tool", "run", *after] | ["x", *after]:
-            return _uvx(after)
-        case ["run", *after]:
-            given, command = options.parse(after, options.VALUED["uv"])
-            if not command:
-                return Launch()
-            if any(flag in ("-m", "--module") for flag, _ in given):
-                return _module(command[0], command[1:])
-            if command[0].endswith((".py", ".pyw")):
-                return _script(command[0])
-            fetched = {
-                options.pypi_package(name)
-                for flag, value in given
-                if flag in ("--with", "-w")
-                for name in value.split(",")
-            }
-            own = options.pypi_package(command[0])
-            return Launch(process=program(command[0]), package=own) if own in fetched else command
-        case _:
-            return Launch()
-
-
-def _pipx(rest: list[str]) -> Launch:
-    _, positional = options.parse(rest, options.VALUED["uv"])
-    return _uvx(positional[1:]) if positional[:1] == ["run"] else Launch()
-
-
-def _go(rest: list[str]) -> Launch:
-    if rest[:1] != ["run"]:
-        return Launch()
-    _, positional = options.parse(rest[1:], options.VALUED["go"])
-    module = (positional or [""])[0].partition("@")[0]
-    return Launch(package=f"go:{module}") if re.fullmatch(r"[\w.-]+\.[a-z]+(?:/[\w.~-]+)+", module) else Launch()
-
-
-def _dnx(rest: list[str]) -> Launch:
-    _, positional = options.parse(rest, options.VALUED["npx"])
-    name = (positional or [""])[0].partition("@")[0]
-    return Launch(package=f"nuget:{name}") if re.fullmatch(r"[A-Za-z][\w.-]*", name) else Launch()
-
-
-def _docker(rest: list[str]) -> Launch:
-    _, positional = options.parse(rest, options.VALUED["docker"])
-    if positional[:1] == ["container"]:
-        positional = positional[1:]
-    if positional[:1] not in (["run"], ["create"]):
-        return Launch()
-    _, positional = options.parse(positional[1:], options.DOCKER_RUN)
-    return Launch(image=options.image(positional[0])) if positional else Launch()
+    return reader
 
 
 # bridges
@@ -427,24 +261,8 @@ def _bridged(name: str, words: list[str]) -> str:
 _WINDOWS_SHELLS = ("cmd", "powershell", "pwsh")
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*[wt]?\Z|ipython[\d.]*\Z|pyw?\Z")
 
-_HANDLERS: dict[str, Callable[[list[str]], Launch | list[str]]] = {
-    "npx": _npx,
-    "bunx": _npx,
-    "pnpx": _npx,
-    "npm": _npm,
-    "pnpm": _npm,
-    "yarn": _npm,
-    "yarnpkg": _npm,
-    "uvx": _uvx,
-    "uv": _uv,
-    "pipx": _pipx,
-    "bun": _bun,
-    "deno": _deno,
-    "java": _java,
-    "javaw": _java,
-    "go": _go,
-    "dnx": _dnx,
-    **dict.fromkeys(("docker", "podman", "nerdctl", "finch"), _docker),
+_READERS: dict[str, Reader] = {
+    **READERS,
     **dict.fromkeys(("node", "nodejs", "electron", "tsx", "ts-node"), _interpreter("node")),
     **{language: _interpreter(language) for language in ("ruby", "perl", "php")},
     **{name: _subcommand(("run", "exec", "x"), valued) for name, valued in options.RUNNERS.items()},

@@ -153,7 +153,7 @@ def _run(sensor: Sensor, look: HostLook, debug: Callable[[str], None] | None) ->
 
 
 def check(sensor: Sensor, observation: Observation) -> None:
-    """``BrokenSensorError`` unless the sensor declared the kind and the kind has these fields with values of their types."""
+    """Raise ``BrokenSensorError`` unless the sensor declared the kind and its fields hold values of their types."""
     kind = KINDS.get(observation.kind)
     if kind is None or observation.kind not in sensor.emits:
         raise BrokenSensorError(f"emits undeclared kind {observation.kind}")

@@ -22,18 +22,24 @@ class Command(msgspec.Struct, frozen=True):
     """One command.
 
     ``argv`` starts with the program's file name; ``traces`` are paths that show that the command would have
-    something to tell; ``seconds`` bounds its time.
+    something to tell; ``seconds`` bounds its time; ``privileged`` ones are not tried without privilege, because
+    they would fail or ask somebody for a password.
     """
 
     argv: tuple[str, ...]
     platforms: tuple[Platform, ...]
     traces: tuple[str, ...] = ()
     seconds: float = 20.0
+    privileged: bool = False
 
 
 def _powershell(script: str) -> tuple[str, ...]:
     encoding = "[Console]::OutputEncoding=[Text.Encoding]::UTF8;"
     return ("powershell.exe", "-NoLogo", "-NoProfile", "-NonInteractive", "-Command", encoding + script)
+
+
+def _containerd(*words: str) -> Command:
+    return Command(("ctr", *words), ("linux",), ("/run/containerd/containerd.sock",), privileged=True)
 
 
 COMMANDS: Final[dict[str, Command]] = {
@@ -43,18 +49,18 @@ COMMANDS: Final[dict[str, Command]] = {
         ("linux",),
         ("/var/lib/rpm", "/usr/lib/sysimage/rpm"),
     ),
-    "ctr-namespaces": Command(("ctr", "namespaces", "list", "-q"), ("linux",), ("/run/containerd/containerd.sock",)),
     # one image reference a line, in containerd's own namespace and in that of Kubernetes
-    "ctr-images": Command(("ctr", "images", "list", "-q"), ("linux",), ("/run/containerd/containerd.sock",)),
-    "ctr-images-k8s": Command(
-        ("ctr", "--namespace", "k8s.io", "images", "list", "-q"), ("linux",), ("/run/containerd/containerd.sock",)
+    "ctr-images": _containerd("images", "list", "-q"),
+    "ctr-images-k8s": _containerd("--namespace", "k8s.io", "images", "list", "-q"),
+    # a header line, then: container id, image, runtime
+    "ctr-containers": _containerd("containers", "list"),
+    "ctr-containers-k8s": _containerd("--namespace", "k8s.io", "containers", "list"),
+    # container ids of running tasks
+    "ctr-tasks": _containerd("tasks", "list", "-q"),
+    "ctr-tasks-k8s": _containerd("--namespace", "k8s.io", "tasks", "list", "-q"),
+    "dns-linux": Command(
+        ("resolvectl", "show-cache", "--json=short", "--no-pager"), ("linux",), seconds=5.0, privileged=True
     ),
-    # a header, then: container id, image, runtime
-    "ctr-containers": Command(("ctr", "containers", "list"), ("linux",), ("/run/containerd/containerd.sock",)),
-    "ctr-containers-k8s": Command(
-        ("ctr", "--namespace", "k8s.io", "containers", "list"), ("linux",), ("/run/containerd/containerd.sock",)
-    ),
-    "dns-linux": Command(("resolvectl", "show-cache", "--json=short", "--no-pager"), ("linux",), seconds=5.0),
     "dns-windows": Command(
         _powershell(
             "ConvertTo-Json -Compress -InputObject @(Get-DnsClientCache -Status Success | "
