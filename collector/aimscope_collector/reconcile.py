@@ -117,8 +117,9 @@ class _Judge:
         """The finding about one use, and one for each condition it breaks."""
         service = self.known.get(service_id)
         ruling, notes = decide(self._rulings(service, seen))
-        broken = breaches(ruling.use, seen, self._organisation) if ruling and ruling.standing == "authorises" else ()
-        personal = bool(personal_accounts(seen, self._organisation, ruling.use.allowed_accounts if ruling else ()))
+        sure = tuple(sighting for sighting in seen if sighting.identity != "low")
+        broken = breaches(ruling.use, sure, self._organisation) if ruling and ruling.standing == "authorises" else ()
+        personal = bool(personal_accounts(sure, self._organisation, ruling.use.allowed_accounts if ruling else ()))
         apart = any(breach.condition == "personal_account" for breach in broken)
         verdict, reasons = self._verdict(service, service_id, ruling)
         if broken:
