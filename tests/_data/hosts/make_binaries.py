@@ -237,6 +237,43 @@ FILES: dict[str, bytes] = {
     "macos-local-models/root/Users/ann/Library/Application Support/nomic.ai/GPT4All/orca-mini-3b.gguf": gguf(
         "Orca Mini 3B", "llama", ""
     ),
+    "windows-ai-workstation/root/Users/ann/AppData/Roaming/JetBrains/WebStorm2025.2/plugins/aws-toolkit-amazonq/lib/amazonq.jar": plugin(
+        "amazon.q", "Amazon Q", "3.98.252"
+    ),
+    "windows-ai-workstation/root/Users/ann/AppData/Roaming/JetBrains/WebStorm2025.2/plugins/aws-toolkit-amazonq/lib/annotations-26.0.jar": library(),
+    "windows-ai-workstation/root/Users/ann/AppData/Roaming/JetBrains/WebStorm2025.2/plugins/ml-llm/lib/annotations-26.0.jar": library(),
+    "windows-ai-workstation/root/Users/ann/AppData/Roaming/JetBrains/WebStorm2025.2/plugins/ml-llm/lib/ml-llm.jar": plugin(
+        "com.intellij.ml.llm", "JetBrains AI Assistant", "252.26830.84"
+    ),
+    "windows-ai-workstation/root/Users/ann/AppData/Roaming/Sublime Text/Installed Packages/Tabnine.sublime-package": archive(
+        {"package.json": "{}"}
+    ),
+    "windows-ai-workstation/root/Users/ann/go/bin/mods.exe": pe(
+        build_info("github.com/charmbracelet/mods", "github.com/charmbracelet/mods", "v1.8.1")
+    ),
+    "windows-ai-workstation/root/Windows/System32/Tasks/Daily digest": task(
+        "C:\\Users\\ann\\AppData\\Roaming\\npm\\claude.cmd", "-p digest"
+    ),
+    "windows-dev-quiet/root/Windows/System32/Tasks/Microsoft/Windows/Defrag/ScheduledDefrag": task(
+        "%windir%\\system32\\defrag.exe", "-c -h -o"
+    ),
+    "windows-local-models/root/Users/ann/.cache/huggingface/hub/models--BAAI--bge-small-en-v1.5/snapshots/5c38ec7c405ec4b44b94cc5a9bb96e735b38267a/model.safetensors": safetensors(),
+    "windows-local-models/root/Users/ann/.lmstudio/models/lmstudio-community/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf": gguf(
+        "Qwen3 8B", "qwen3", ""
+    ),
+    "windows-local-models/root/Users/ann/AppData/Local/nomic.ai/GPT4All/Llama-3.2-3B.gguf": gguf(
+        "Llama 3.2 3B", "llama", "Meta Llama"
+    ),
+    "windows-local-models/root/Users/ann/AppData/Roaming/Jan/data/llamacpp/models/unsloth/Qwen3-4B-GGUF/model.gguf": gguf(
+        "Qwen3 4B", "qwen3", ""
+    ),
+    "windows-local-models/root/Users/ann/models/phi/decoder.onnx": onnx("onnxruntime-genai"),
+    "windows-local-models/root/Users/ann/stable-diffusion-webui/models/Lora/ink.safetensors": safetensors(),
+    "windows-local-models/root/Windows/System32/Tasks/Pull models": task(
+        "C:\\Users\\ann\\AppData\\Local\\Programs\\Ollama\\ollama.exe", "pull gemma3"
+    ),
+    "windows-local-models/root/tools/ComfyUI/models/checkpoints/flux1-dev.safetensors": safetensors(),
+    "windows-local-models/root/tools/llama.cpp/models/qwen3.gguf": gguf("Qwen3 0.6B", "qwen3", ""),
 }
 
 
