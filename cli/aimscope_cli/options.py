@@ -9,7 +9,7 @@ import typer
 
 from aimscope_cli.output import Failure
 
-Json = Annotated[bool, typer.Option("--json", help="The result as JSON (documented in docs/scan-json.md).")]
+Json = Annotated[bool, typer.Option("--json", help="The result as JSON (schema in docs/reference/scan.schema.json).")]
 Csv = Annotated[bool, typer.Option("--csv", help="The result as CSV, one line per piece of evidence.")]
 Sarif = Annotated[bool, typer.Option("--sarif", help="The result as SARIF 2.1.0.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a self-contained report for people to this file.")]

@@ -1,4 +1,4 @@
-"""The report as a JSON document; its schema is `docs/scan.schema.json`."""
+"""The report as a JSON document; its schema is `docs/reference/scan.schema.json`."""
 
 from __future__ import annotations
 
