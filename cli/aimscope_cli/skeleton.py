@@ -69,7 +69,7 @@ def facts_with_evidence(catalogue: Catalogue) -> Iterator[dict[str, str]]:
         for section, value in _facts(signature):
             sources = [r for r in signature.references if {section, section.split(".", 1)[0]} & set(r.facts)]
             for source in sources:
-                yield _fact(entry.id, section, value, source.url, source.checked)
+                yield {**_fact(entry.id, section, value, source.url, source.checked), "opened": _yes(source.opened)}
             if not sources:
                 yield _fact(entry.id, section, value, "", None)
         for name, known in signature.governance.items():
@@ -83,7 +83,12 @@ def _fact(service: str, section: str, value: str, url: str, checked: datetime.da
         "value": value,
         "checked": checked.isoformat() if checked else "",
         "reference": url,
+        "opened": _yes(bool(url)),
     }
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _facts(signature: Signature) -> Iterator[tuple[str, str]]:

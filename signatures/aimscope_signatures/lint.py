@@ -24,6 +24,10 @@ _STALE_DAYS = 730
 _REFUSED = Path(__file__).parent / "refused.yaml"
 
 
+_NOT_OBVIOUS: Final = frozenset(
+    {"apps", "clauses", "config", "env", "extensions", "images", "ips", "keys", "mcp_config", "ports", "probes"}
+)
+
 Rule = Callable[[Signature, datetime.date], Iterator[tuple[str, str]]]
 
 
@@ -96,6 +100,10 @@ def _sources(signature: Signature, today: datetime.date) -> Iterator[tuple[str, 
     for fact in facts_of(signature):
         if fact not in covered and fact.split(".", 1)[0] not in covered:
             yield "references", f"no reference says where {fact} was confirmed"
+    opened = {fact for reference in signature.references if reference.opened for fact in reference.facts}
+    for fact in facts_of(signature) if signature.maturity == "stable" else ():
+        if fact.split(".", 1)[0] in _NOT_OBVIOUS and not {fact, fact.split(".", 1)[0]} & opened:
+            yield "references", f"a stable file opened a source for {fact}, or it is `sandbox`"
     known = set(facts_of(signature)) | {fact.split(".", 1)[0] for fact in facts_of(signature)}
     for fact in sorted(covered - known):
         yield "references", f"{fact} is no section of this file"

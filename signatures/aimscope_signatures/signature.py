@@ -109,11 +109,16 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where the named sections were confirmed, and when."""
+    """Where the named sections are documented, and when that was checked.
+
+    ``opened`` is false where the page could not be read when the file was written: it then only says where the
+    vendor documents the fact, and confirms nothing.
+    """
 
     url: str
     checked: datetime.date
     facts: Texts = ()
+    opened: bool = True
 
 
 class ExampleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -183,7 +183,9 @@ def stats(
             if as_json:
                 emit_json(fact)
             else:
-                say(f"{fact['service']}\t{fact['section']}\t{fact['value']}\t{fact['checked']}\t{fact['reference']}")
+                say(
+                    f"{fact['service']}\t{fact['section']}\t{fact['value']}\t{fact['checked']}\t{fact['opened']}\t{fact['reference']}"
+                )
         return
     numbers = count_catalogue(found)
     if as_json:
