@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import typer
+
 from aimscope_agent.registry import sensors
 from aimscope_cli.main import app
 from aimscope_cli.report import Report
