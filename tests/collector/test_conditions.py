@@ -110,3 +110,8 @@ def test_condition(row: AuthorisedUse, sighting: Sighting, verdict: Verdict | No
 def test_conditions_of_a_row_that_does_not_authorise_are_not_checked() -> None:
     row = use(status="prohibited", conditions=("no_remote_mcp",))
     assert verdicts(judge(CURSOR, REMOTE, rows=(row,))) == {"": "prohibited"}
+
+
+def test_an_account_that_is_only_guessed_breaks_no_condition() -> None:
+    guessed = see("cursor", "account", identity="low", path="~/.x", domain="mail.example")
+    assert verdicts(judge(CURSOR, guessed, rows=(use(),))) == {"": "authorised"}

@@ -7,9 +7,10 @@ own for what a date, a number or "no" is: the field decides.
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 from msgspec import inspect
@@ -43,8 +44,13 @@ def shape(root: type[Root], value: object, complain: Complain, built: Built) -> 
     ``built`` is told of every struct within, also of one that lacks an optional field because its value was refused:
     so that further checks can find the rest of the problems.
     """
-    result = _Shaper(complain, built).any(inspect.type_info(root), {}, value, ())
+    result = _Shaper(complain, built).any(_type_info(cast("Hashable", root)), {}, value, ())
     return None if isinstance(result, Refused) else cast("Root", result)
+
+
+@functools.cache
+def _type_info(root: Hashable) -> inspect.Type:
+    return inspect.type_info(root)
 
 
 class _Shaper:

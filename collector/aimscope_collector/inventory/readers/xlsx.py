@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MAX_UNPACKED: Final = 100_000_000
 _MAX_SHEETS: Final = 50
 _HEADING_ROWS: Final = 25
+_MAX_EMPTY_ROWS: Final = 1_000
 
 
 def read(data: bytes, file: str) -> Loaded[Inventory]:
@@ -72,8 +73,13 @@ def _best_sheet(book: Workbook) -> tuple[list[Row], list[int]]:
 
 
 def _rows(sheet: Any, formulas: list[int]) -> Iterator[Row]:
-    # The bound on rows also stops a sheet that claims a row with an enormous number: the gap would be filled.
+    """The rows of a sheet. It ends where nothing follows for long: a sheet may claim a row with an enormous number."""
+    filled = 0
     for line, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 100, max_col=MAX_COLUMNS), start=1):
+        if any(cell.value is not None for cell in cells):
+            filled = line
+        elif line - filled > _MAX_EMPTY_ROWS:
+            return
         if any(cell.data_type == "f" for cell in cells):
             formulas.append(line)
         yield Row(line=line, cells=tuple(_text(cell.value) for cell in cells))

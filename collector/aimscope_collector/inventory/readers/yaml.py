@@ -34,7 +34,8 @@ def document_of(text: str, problems: Problems) -> Document | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = error.problem or error.context or "it cannot be understood"
-        line = 0 if mark is None else mark.line + 1
+        # At the end of the file the parser stands on a line that is not there.
+        line = 0 if mark is None else min(mark.line + 1, max(1, len(text.splitlines())))
         message = f"This is not YAML: {what}."
         problems.error(line, "", message, "Check indentation, quotes and colons around here.")
         return None
