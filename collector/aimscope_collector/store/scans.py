@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 KEPT: Final = 50
-_BUSY_SECONDS: Final = 5.0
+PATIENCE: Final = 5.0
+"""Seconds to wait for another scan that is writing."""
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR})
 """Result codes that mean that the file is not what was written; others, such as a full disk, may pass."""
 
@@ -39,7 +40,7 @@ class _DamagedError(Exception):
     """The file is not what was written."""
 
 
-def remember(path: Path, scan: Scan) -> Remembered:
+def remember(path: Path, scan: Scan, *, patience: float = PATIENCE) -> Remembered:
     """Compare a scan with the last one of its scope, and keep it. Never raises: a scan does not fail for its history.
 
     A damaged database is set aside under another name and a new one begun.
@@ -47,7 +48,7 @@ def remember(path: Path, scan: Scan) -> Remembered:
     notes: list[str] = []
     for _ in range(2):
         try:
-            return Remembered(_keep(path, scan), tuple(notes))
+            return Remembered(_keep(path, scan, patience), tuple(notes))
         except StoreError as error:
             notes.append(f"This scan is not kept: {error}")
             break
@@ -72,8 +73,8 @@ def history(path: Path) -> tuple[Scan, ...]:
         raise StoreError(f"{path} is damaged.") from None
 
 
-def _keep(path: Path, scan: Scan) -> Comparison | None:
-    with _opened(path) as database:
+def _keep(path: Path, scan: Scan, patience: float) -> Comparison | None:
+    with _opened(path, patience) as database:
         row = next(iter(database["scans"].rows_where("scope = ?", [scan.scope], order_by="id desc", limit=1)), None)
         comparison = compare(_scan(database, row), scan) if row else None
         _insert(database, scan, comparison.unsure if comparison else ())
@@ -84,12 +85,12 @@ def _keep(path: Path, scan: Scan) -> Comparison | None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Database]:
+def _opened(path: Path, patience: float = PATIENCE) -> Iterator[Database]:
     """The database in one transaction, which is given up if the caller fails."""
     connection: sqlite3.Connection | None = None
     try:
         _create_private(path)
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
         yield _begun(connection, path)
         connection.execute("commit")
     except sqlite3.Error as error:
