@@ -230,7 +230,7 @@ def _interpreter(language: str) -> Reader:
 
     def reader(rest: list[str]) -> Launch | list[str]:
         given, positional = options.parse(rest, valued)
-        if any(flag in options.CODE for flag, _ in given) or not positional:
+        if any(flag in options.CODE[language] for flag, _ in given) or not positional:
             return Launch()
         found = script_at(positional[0])
         # npm and its kin are scripts themselves: `node …/npm/bin/npx-cli.js -y tool`.

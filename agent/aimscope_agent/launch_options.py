@@ -113,7 +113,8 @@ VALUED: Final[dict[str, frozenset[str]]] = {
 }
 """Options that take the next word as their value, by program. Options not named here are taken to have none."""
 
-CODE: Final = _set("-e --eval -p --print -pe -E -r")
+CODE: Final = {"node": _set("-e --eval -p --print -pe"), "ruby": _set("-e"), "perl": _set("-e -E"), "php": _set("-r")}
+"""Options that hold the program itself."""
 NODE_LAUNCHERS: Final = {
     "npx-cli.js": "npx",
     "npm-cli.js": "npm",

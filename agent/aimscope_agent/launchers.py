@@ -33,7 +33,9 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def program(word: str) -> str:
-    """Base name of an executable, without the suffixes Windows adds."""
+    """Base name of an executable, without the suffixes Windows adds; empty for a URL."""
+    if "://" in word:
+        return ""
     base = re.split(r"[\\/]", word.rstrip("\\/"))[-1] if "/" in word or "\\" in word else _first(word)
     for suffix in (".exe", ".cmd", ".bat", ".ps1", ".com"):
         if base.lower().endswith(suffix) and len(base) > len(suffix):

@@ -72,6 +72,8 @@ class LiveHost:
         users = _users(self.platform, environ)
         self.tree = Tree(os.path.abspath(os.sep), self.platform, users, _guarded(self.platform, users))  # noqa: PTH100
         self._privileged = _is_privileged()
+        self._remedy = "" if self._privileged else AS_ROOT[self.platform]
+        self.tree.remedy = self._remedy
 
     @functools.cached_property
     def mounts(self) -> Mapping[str, str]:
@@ -104,7 +106,7 @@ class LiveHost:
                 )
             )
         reason = "processes of others hide what they run"
-        gaps = (Gap("processes", Status.DENIED, reason, closed, AS_ROOT[self.platform]),) if closed else ()
+        gaps = (Gap("processes", Status.DENIED, reason, closed, self._remedy),) if closed else ()
         return Told(tuple(result), gaps)
 
     def _path(self, path: str) -> str:
@@ -131,7 +133,7 @@ class LiveHost:
             return self._own_sockets()
         orphans = sum(not each.pid for each in found)
         reason = "whose sockets these are is hidden"
-        gaps = (Gap("sockets", Status.DENIED, reason, orphans, AS_ROOT[self.platform]),) if orphans else ()
+        gaps = (Gap("sockets", Status.DENIED, reason, orphans, self._remedy),) if orphans else ()
         return Told(tuple(found), gaps)
 
     def _own_sockets(self) -> Told[tuple[Socket, ...]]:
@@ -228,7 +230,7 @@ class LiveHost:
         return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)  # noqa: PTH113
 
     def _denied(self, source: str) -> Gap:
-        return Gap(source, Status.DENIED, "may not be read", remedy=AS_ROOT[self.platform])
+        return Gap(source, Status.DENIED, "may not be read", remedy=self._remedy)
 
     # the Windows registry
 
@@ -252,7 +254,9 @@ def _sockets_of(connections: Iterable[object], pid: int = 0) -> Iterator[Socket]
 
 def _boot_clock() -> int:
     """Microseconds on the clock of the local resolver."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000 if sys.platform == "linux" else 0
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
+    return 0
 
 
 def _plain(address: str) -> str:

@@ -144,7 +144,7 @@ def _bounded(value: object) -> None:
     """Refuse what is deep, and what is wide once every reference is written out (binary lists may share and loop)."""
     level = [value]
     total = 0
-    for _ in range(DEPTH + 1):
+    for _ in range(DEPTH):
         below: list[object] = []
         for item in level:
             if isinstance(item, dict):

@@ -76,9 +76,10 @@ def _asked(name: str, aliases: dict[str, list[str]]) -> set[str]:
     todo, seen = [name], {name}
     while todo and len(seen) <= _MOST_ALIASES:
         current = todo.pop()
-        before = [other for other in aliases.get(current, ()) if other not in seen]
-        if not before:
+        if current not in aliases:
             asked.add(current)
+            continue
+        before = [other for other in aliases[current] if other not in seen]
         seen.update(before)
         todo += before
     return asked

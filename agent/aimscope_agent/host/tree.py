@@ -157,9 +157,18 @@ class Tree:
             if within(host_path, folder):
                 raise PermissionError(errno.EACCES, "may not be read", host_path)
 
+    def _status(self, host_path: str) -> os.stat_result:
+        if self.live and not self.denied:
+            return os.stat(host_path)  # noqa: PTH116 - one call of the system instead of one for each folder
+        return os.lstat(self.resolve(host_path))
+
+    def folder(self, host_path: str) -> str:
+        """The real path to list a folder by. ``OSError`` as for ``resolve``."""
+        return host_path if self.live and not self.denied else self.resolve(host_path)
+
     def kind(self, host_path: str) -> str:
         """``file``, ``folder`` or ``other`` behind every link. ``OSError`` if there is none."""
-        mode = os.lstat(self.resolve(host_path)).st_mode
+        mode = self._status(host_path).st_mode
         return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
 
     def entries(self, host_path: str) -> tuple[Found, ...]:
@@ -167,7 +176,7 @@ class Tree:
         path = self.absolute(host_path)
         here = path.rstrip("/") + "/"
         result: list[Found] = []
-        with os.scandir(self.resolve(path)) as entries:
+        with os.scandir(self.folder(path)) as entries:
             for entry in entries:
                 if entry.is_symlink():
                     try:
@@ -200,7 +209,7 @@ class Tree:
 
     def size(self, host_path: str) -> int | None:
         """Bytes of a regular file; ``None`` for anything else that is there."""
-        status = os.lstat(self.resolve(host_path))
+        status = self._status(host_path)
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def head(self, host_path: str, size: int) -> bytes:

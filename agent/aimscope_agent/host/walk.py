@@ -283,7 +283,7 @@ class Walk:
         """Names in a folder and whether each is a folder, links followed or left out."""
         result: list[tuple[str, bool]] = []
         try:
-            with os.scandir(self._tree.resolve(_folder(host_path))) as entries:
+            with os.scandir(self._tree.folder(_folder(host_path))) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         result.append((entry.name, True))
