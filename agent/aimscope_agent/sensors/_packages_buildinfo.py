@@ -91,41 +91,39 @@ _MOST_COMMANDS = 65_536
 
 
 def _elf(read: Read, start: bytes) -> Iterator[Place]:
-    """Section ``.go.buildinfo``, else the first writable segment. Go's linker puts the sections' table at the start of
-    the file, others at its end: a long way, so the segment comes before it then.
-    """
+    """The first writable segment, where Go's linker puts the block first; where another linker did not, the section."""
     order = "<" if start[5] == 1 else ">"
     wide = start[4] == 2
-    table_at, sections_at = struct.unpack_from(order + ("QQ" if wide else "II"), start, 32 if wide else 28)
-    sizes = struct.unpack_from(order + "5H", start, 54 if wide else 42)
-    segments = _elf_segment(read(table_at, sizes[0] * sizes[1]), order, wide, sizes[0])
-    sections = _elf_section(read, sections_at, order, wide, sizes[2:])
-    yield from (*sections, *segments) if sections_at < _MOST_NAMES else (*segments, *sections)
+    segments_at, sections_at = struct.unpack_from(order + ("QQ" if wide else "II"), start, 32 if wide else 28)
+    size, number, *sections = struct.unpack_from(order + "5H", start, 54 if wide else 42)
+    if size == (56 if wide else 32):
+        yield from _elf_segment(read(segments_at, size * min(number, _MOST_SECTIONS)), order, wide)
+    if sections_at and sections[0] == (64 if wide else 40):
+        yield from _elf_section(read, sections_at, order, wide, sections[1], sections[2])
 
 
-def _elf_segment(table: bytes, order: str, wide: bool, size: int) -> Iterator[Place]:
-    for at in range(0, len(table), size or 1):
+def _elf_segment(table: bytes, order: str, wide: bool) -> Iterator[Place]:
+    for at in range(0, len(table), 56 if wide else 32):
         if wide:
-            kind, flags, offset, _, _, length = struct.unpack_from(order + "IIQQQQ", table, at)
+            kind, flags, offset, length = struct.unpack_from(order + "IIQ16xQ", table, at)
         else:
-            kind, offset, _, _, length, _, flags = struct.unpack_from(order + "7I", table, at)
+            kind, offset, length, flags = struct.unpack_from(order + "II8xI4xI", table, at)
         if kind == 1 and flags & 3 == 2:  # loaded, writable, not executable
             yield offset, length
             return
 
 
-def _elf_section(read: Read, at: int, order: str, wide: bool, sizes: tuple[int, ...]) -> Iterator[Place]:
-    size, number, names_index = sizes
-    table = read(at, size * min(number, _MOST_SECTIONS)) if at else b""
-    form = order + ("24xQQ" if wide else "16xII")
-    if not table or names_index >= number:
-        return
-    names_at, length = struct.unpack_from(form, table, size * names_index)
+def _elf_section(read: Read, at: int, order: str, wide: bool, number: int, index: int) -> Iterator[Place]:
+    size = 64 if wide else 40
+    table = read(at, size * min(number, _MOST_SECTIONS))
+    place = order + ("24xQQ" if wide else "16xII")
+    names_at, length = struct.unpack_from(place, table, size * index)
     names = read(names_at, min(length, _MOST_NAMES))
     for entry in range(0, len(table), size):
         (name,) = struct.unpack_from(order + "I", table, entry)
         if names.startswith(b".go.buildinfo\0", name):
-            yield struct.unpack_from(form, table, entry)
+            yield struct.unpack_from(place, table, entry)
+            return
 
 
 def _macho(read: Read, start: bytes) -> Iterator[Place]:
@@ -144,7 +142,7 @@ def _macho(read: Read, start: bytes) -> Iterator[Place]:
                 name, offset, filled, sections = struct.unpack_from(order + "8x16s8xII8xI", commands, at)
             if name.rstrip(b"\0") == b"__DATA":
                 data = offset, filled
-            for index in range(min(sections, _MOST_SECTIONS)):
+            for index in range(min(sections, length // (80 if wide else 68))):
                 if wide:
                     form, entry = "16s24xQI", at + 72 + 80 * index
                 else:
