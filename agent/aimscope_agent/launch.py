@@ -14,7 +14,7 @@ import msgspec
 
 from aimscope_agent import launch_options as options
 from aimscope_agent.launchers import READERS, Launch, Reader, module_named, program, script_at
-from aimscope_agent.redact import redact, sensitive
+from aimscope_agent.redact import masked, redact, sensitive
 
 __all__ = ["Launch", "program", "resolve"]
 
@@ -48,11 +48,18 @@ _VERSION = re.compile(r"v?\d+(?:\.\d+)+[\w.+-]*\Z")
 
 
 def _name_of(exe: str, argv: Sequence[str]) -> str:
-    name = program(exe)
-    if _VERSION.match(name):  # …/versions/2.0.14: the tool's name is how it was called
-        called = program(argv[0]) if argv else ""
-        return called if called and not _VERSION.match(called) else name
-    return name
+    """Base name of the executable, or the better name that the process goes by.
+
+    An executable in ``…/versions/2.0.14`` says nothing, nor does an interpreter whose process has renamed itself.
+    """
+    name, called = program(exe), program(argv[0]) if argv else ""
+    if called and _VERSION.match(name) and not _VERSION.match(called):
+        return called
+    return called if called and _is_interpreter(name) and not _is_interpreter(called) else name
+
+
+def _is_interpreter(name: str) -> bool:
+    return _PYTHON.match(name.lower()) is not None or name.lower() in options.INTERPRETERS
 
 
 class _Peeling:
@@ -76,10 +83,14 @@ class _Peeling:
             self.words = inner
         if exe and not _own_program(found):
             found = msgspec.structs.replace(found, process=_name_of(exe, argv))
+        if not found.package and not found.image:
+            # A native program that a package ships: …/node_modules/@openai/codex/vendor/…/codex
+            package = script_at(exe or (argv or [""])[0]).package
+            found = msgspec.structs.replace(found, package=package if package.startswith("npm:") else "")
         return found
 
     def _step(self) -> Launch | list[str]:
-        words = self.words
+        words = masked(self.words)
         while words and options.ASSIGNMENT.match(words[0]):
             words = words[1:]
         self.words = words
@@ -195,7 +206,7 @@ def _python(rest: list[str]) -> Launch | list[str]:
         word = rest[index]
         if not word.startswith("-") or word == "-":
             return script_at(word)
-        if word.startswith("--") or word[1] in "WXQp":
+        if word.startswith("--") or word[1] in "WXQpHkKU":
             index += 1 + (word in options.VALUED["python"] or sensitive(word))
             continue
         flags = word[1:]

@@ -115,6 +115,7 @@ VALUED: Final[dict[str, frozenset[str]]] = {
 
 CODE: Final = {"node": _set("-e --eval -p --print -pe"), "ruby": _set("-e"), "perl": _set("-e -E"), "php": _set("-r")}
 """Options that hold the program itself."""
+INTERPRETERS: Final = _set("node nodejs bun deno ruby perl php java javaw")
 NODE_LAUNCHERS: Final = {
     "npx-cli.js": "npx",
     "npm-cli.js": "npm",

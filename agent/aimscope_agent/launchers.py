@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from aimscope_agent import launch_options as options
+from aimscope_agent.redact import HIDDEN
 
 Reader = Callable[[list[str]], "Launch | list[str]"]
 
@@ -44,16 +45,15 @@ def program(word: str) -> str:
 
 
 def _first(title: str) -> str:
-    return (title.split() or [""])[0].rstrip(":") or title
+    """A login shell is called ``-bash``, a renamed process ``gunicorn: master``."""
+    return (title.split() or [""])[0].removeprefix("-").rstrip(":") or title
 
 
 def script_at(word: str) -> Launch:
     """A script given by path, and the package whose folder it lies in."""
     path = word.replace("\\", "/")
-    if not path or path == "-" or options.ASSIGNMENT.match(path) or "\n" in path:
-        return Launch()
-    if re.match(r"[a-z]+://", path):
-        return Launch()
+    if path in ("", "-", HIDDEN) or options.ASSIGNMENT.match(path) or "\n" in path or ":" in path[2:]:
+        return Launch()  # nothing, a URL, a header or `name:password`
     package = ""
     _, npm, inside = ("/" + path).rpartition("/node_modules/")
     parts = inside.split("/")
@@ -134,7 +134,7 @@ def _uvx(rest: list[str]) -> Launch:
 def _uv(rest: list[str]) -> Launch | list[str]:
     _, positional = options.parse(rest, options.VALUED["uv"])
     match positional:
-        case ["tool", "run", *after] | ["x", *after]:
+        case ["tool", "run" | "uvx", *after] | ["x", *after]:
             return _uvx(after)
         case ["run", *after]:
             given, command = options.parse(after, options.VALUED["uv"])

@@ -13,6 +13,7 @@ _SENSITIVE = re.compile(
     r"connection|prompt|message|query|user|login|email|account)[\w-]*|env|data|pass|[pPuUHkK])\Z",
     re.IGNORECASE,
 )
+_SECRET = re.compile(r"--[\w-]*(?:key|token|secret|passw|pwd|passphrase|auth|cred|bearer|cookie|header)", re.IGNORECASE)
 _FLAG = re.compile(r"(--[A-Za-z][A-Za-z-]{1,40}|-(?:jar|cp|classpath|lc|it|File|Command)(?=$|=)|-[A-Za-z])(=?)")
 _URL = re.compile(r"(https?|wss?)://", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
@@ -30,6 +31,15 @@ _VERBS = {
 def sensitive(flag: str) -> bool:
     """Whether what follows an option may be a secret or something of a person."""
     return _SENSITIVE.match(flag) is not None
+
+
+def masked(words: list[str]) -> list[str]:
+    """The words, with ``…`` for each that follows an option for a secret."""
+    before = ["", *words]
+    return [
+        HIDDEN if "=" not in flag and not word.startswith("-") and _SECRET.match(flag) else word
+        for flag, word in zip(before, words, strict=False)
+    ]
 
 
 def redact(words: list[str], package: str, script: str, image: str, *, name: str) -> str:

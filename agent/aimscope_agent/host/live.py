@@ -178,17 +178,17 @@ class LiveHost:
                 return Told(None)
             answer = ask.get(socket, path, seconds=_UNIX_HTTP_SECONDS, most=_UNIX_HTTP_BYTES)
         except PermissionError:
-            return Told(None, (self._denied("unix_http"),))
+            return Told(None, (self._denied(socket),))
         except FileNotFoundError:
             return Told(None)
         except OSError:
-            return Told(None, (Gap("unix_http", Status.FAILED, f"nobody answers at {socket}"),))
+            return Told(None, (Gap(socket, Status.FAILED, "nobody answers"),))
         if answer is None or answer.status != 200:
-            return Told(None, (Gap("unix_http", Status.FAILED, f"no answer from {socket}"),))
+            return Told(None, (Gap(socket, Status.FAILED, "answers something else"),))
         try:
             return Told(reading.read_json(answer.body.encode("utf-8", "replace")))
         except reading.UnreadableError as error:
-            return Told(None, (Gap("unix_http", Status.FAILED, f"{socket}: {error}"),))
+            return Told(None, (Gap(socket, Status.FAILED, str(error)),))
 
     # commands
 

@@ -24,8 +24,8 @@ class Told(NamedTuple, Generic[T]):
 class Host(Protocol):
     """A machine. Nothing here raises: what cannot be told is a gap.
 
-    The source of a gap is ``processes``, ``environments``, ``sockets``, ``dns``, ``registry``, ``commands``,
-    ``unix_http`` or ``probes``, as in a recorded host's ``machine.json``.
+    The source of a gap is ``processes``, ``environments``, ``sockets``, ``dns``, ``registry``, ``commands`` or
+    ``probes``, as in a recorded host's ``machine.json``, or the path of a local socket.
     """
 
     @property

@@ -119,8 +119,15 @@ class OfflineHost:
         return self._answer("commands", self._machine.commands.get(name), traces)
 
     def unix_http(self, socket: str, path: str) -> Told[object | None]:
-        traces = () if self._recorded else (socket,)
-        return self._answer("unix_http", self._machine.unix_http.get(f"{socket} {path}"), traces)
+        try:
+            is_there = bool(self.tree.kind(socket))
+        except PermissionError as error:
+            return Told(None, (self.tree.gap(socket, error) or _unsupported(socket),))
+        except OSError:
+            is_there = False
+        if (is_there and not self._recorded) or "unix_http" in self._machine.unsupported:
+            return Told(None, (_unsupported(socket),))
+        return Told(self._machine.unix_http.get(f"{socket} {path}"))
 
     def _answer(self, name: str, value: T | None, traces: Sequence[str]) -> Told[T | None]:
         """An answer, if there is one; it is missed only where the tree shows that there would have been one."""

@@ -27,7 +27,7 @@ MACHINE = {
     "probes": {"11434 /api/tags": {"status": 200, "body": "{}"}, "80 *": {"status": 404}},
     "commands": {"rpm": "a\t1\tb"},
     "unix_http": {"/var/run/docker.sock /images/json": []},
-    "denied": ["C:/Users/bob"],
+    "denied": ["C:/Users/bob", "C:/run/shut.sock"],
 }
 
 
@@ -55,6 +55,9 @@ def test_a_recorded_machine_tells_what_was_recorded(plant: Plant, tmp_path: Path
     assert host.probe("127.0.0.1", 81, "/any", "*/*") == (None, ())
     assert host.command("rpm").value == "a\t1\tb"
     assert host.unix_http("/var/run/docker.sock", "/images/json").value == []
+    assert host.unix_http("/var/run/docker.sock", "/other") == (None, ())
+    (gap,) = host.unix_http("C:/run/shut.sock", "/images/json").gaps
+    assert (gap.source, gap.status) == ("C:/run/shut.sock", Status.DENIED)
 
 
 def test_a_closed_environment_is_a_gap(plant: Plant, tmp_path: Path) -> None:
