@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Final
 
 import msgspec
 
 from aimscope_collector import evidence
 from aimscope_collector.findings import Verdict
 from aimscope_collector.inventory.model import AuthorisedUse
+from aimscope_collector.inventory.problems import printable
 from aimscope_collector.services import below_any
 from aimscope_signatures.model import Sighting
+
+_NAMED: Final = 5
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -50,7 +54,7 @@ def breaches(use: AuthorisedUse, sightings: Sequence[Sighting], organisation: Se
     found: list[Breach] = []
     personal = personal_accounts(sightings, organisation, use.allowed_accounts)
     if personal:
-        domains = ", ".join(sorted({evidence.account_domain(sighting) for sighting in personal}))
+        domains = _listed(evidence.account_domain(sighting) for sighting in personal)
         reason = f"It is used with an account at {domains}, which is not one of the organisation's."
         found.append(Breach("personal_account", "condition_unmet", personal, reason))
     credentials = tuple(sighting for sighting in sightings if sighting.kind == "credential")
@@ -63,15 +67,20 @@ def breaches(use: AuthorisedUse, sightings: Sequence[Sighting], organisation: Se
         found.append(Breach("no_remote_mcp", "condition_unmet", remote, reason))
     elsewhere = tuple(sighting for sighting in sightings if _other_hosts(sighting, use))
     if elsewhere:
-        others = ", ".join(sorted({host for sighting in elsewhere for host in _other_hosts(sighting, use)})[:5])
-        reason = f"{name} allows only {', '.join(use.allowed_domains[:5])}, and it uses {others}."
+        others = _listed(host for sighting in elsewhere for host in _other_hosts(sighting, use))
+        reason = f"{name} allows only {', '.join(use.allowed_domains[:_NAMED])}, and it uses {others}."
         found.append(Breach("allowed_domains", "out_of_scope", elsewhere, reason))
     strangers = tuple(sighting for sighting in sightings if _other_program(sighting, use))
     if strangers:
-        others = ", ".join(sorted({evidence.programs(sighting)[0] for sighting in strangers})[:5])
-        reason = f"{name} allows only the programs {', '.join(use.allowed_processes[:5])}, and {others} runs."
+        others = _listed(evidence.programs(sighting)[0] for sighting in strangers)
+        reason = f"{name} allows only the programs {', '.join(use.allowed_processes[:_NAMED])}, and {others} runs."
         found.append(Breach("allowed_processes", "out_of_scope", strangers, reason))
     return tuple(found)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first few, fit for a sentence: they come from files that anybody may have written."""
+    return printable(", ".join(sorted(set(names))[:_NAMED]))
 
 
 def _other_hosts(sighting: Sighting, use: AuthorisedUse) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from aimscope_collector.inventory.problems import printable
 from aimscope_signatures.kinds import IDENTITIES, KINDS, PRESENCES, Identity, Presence
 from aimscope_signatures.model import Sighting
 
@@ -85,4 +86,4 @@ def leaves_the_machine(sighting: Sighting) -> bool:
 def describe(sighting: Sighting) -> str:
     """One piece of evidence in a few words: ``package pypi:openai``."""
     said = ", ".join(text for _, text in sighting.evidence if text)
-    return f"{sighting.kind.replace('_', ' ').replace('.', ' ')} {said}".strip()
+    return printable(f"{sighting.kind.replace('_', ' ').replace('.', ' ')} {said}".strip())

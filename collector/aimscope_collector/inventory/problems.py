@@ -29,7 +29,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     severity: Literal["error", "note"] = "error"
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
+        file = printable(self.file)
+        place = f"{file}:{self.line}" if self.line else file
         return ": ".join(part for part in (place, self.field, f"{self.message} {self.advice}".strip()) if part)
 
 
@@ -67,11 +68,12 @@ class Problems:
     def error(self, line: int, field: str, message: str, advice: str) -> None:
         """Add a problem that keeps the file from being used."""
         self._errors += 1
-        self._add(Problem(file=self.file, line=line, field=field, message=message, advice=advice))
+        self._add(Problem(file=self.file, line=line, field=printable(field), message=message, advice=advice))
 
     def note(self, line: int, field: str, message: str, advice: str) -> None:
         """Add a remark."""
-        self._add(Problem(file=self.file, line=line, field=field, message=message, advice=advice, severity="note"))
+        name = printable(field)
+        self._add(Problem(file=self.file, line=line, field=name, message=message, advice=advice, severity="note"))
 
     def _add(self, problem: Problem) -> None:
         if len(self._found) < MAX_PROBLEMS:
@@ -95,15 +97,19 @@ def field_name(path: Path) -> str:
     """``("systems", 3, "scope", "in_aims")`` as people write it: ``systems[3].scope.in_aims`` (counted from 0)."""
     text = ""
     for part in path:
-        name = part if isinstance(part, int) else shown(part).strip('"')
-        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else str(name)
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text if len(text) <= _MAX_NAME else f"{text[:_MAX_NAME]}…"
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as it may stand in a sentence: on one line, printable, short."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)[: limit + 1])
+    """A value as it may stand in a sentence: quoted, on one line, printable, short."""
+    text = printable(str(value)[: limit + 1])
     return f'"{text[:limit]}…"' if len(text) > limit else f'"{text}"'
+
+
+def printable(text: str) -> str:
+    """Text that can neither break a line nor steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

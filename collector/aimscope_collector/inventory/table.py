@@ -23,6 +23,7 @@ from aimscope_collector.inventory.shape import shape
 
 MAX_ROWS: Final = 200_000
 MAX_COLUMNS: Final = 200
+_MAX_NAME: Final = 100
 _HEADING_ROWS: Final = 20
 """People put titles and notes above the headings: so many rows are looked at."""
 
@@ -150,7 +151,7 @@ class _Reading:
         for place, field in self._fields.items():
             column = _columns()[field].path
             if column == path[: len(column)]:
-                return self._top.cells[place].strip()
+                return self._top.cells[place].strip()[:_MAX_NAME]
         return str(path[0]) if path else ""
 
     def explain_headings(self) -> None:
@@ -159,7 +160,7 @@ class _Reading:
             if cell.strip() and place not in self._fields:
                 hint = did_you_mean(_heading(cell), _by_heading(), 0.8)
                 advice = f"{hint}Rename it if it is meant to be read."
-                self._problems.note(self._top.line, cell.strip()[:100], "This column is left out.", advice)
+                self._problems.note(self._top.line, cell.strip()[:_MAX_NAME], "This column is left out.", advice)
         if "status" not in self._fields.values():
             message = "No column holds the status, so every system counts as proposed."
             self._problems.note(self._top.line, "status", message, "Add a column 'Status'.")

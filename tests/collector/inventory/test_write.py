@@ -112,7 +112,7 @@ def test_a_draft_proposes_what_was_found_and_approves_nothing() -> None:
         ("cursor", ("cursor",), "proposed", "app"),
         ("ollama", ("ollama",), "proposed", "local"),
     ]
-    assert "  # seen: application dpkg:cursor; config file ~/.cursor - name: evil\n" in text
+    assert "  # seen: application dpkg:cursor; config file ~/.cursor\N{REPLACEMENT CHARACTER}- name: evil\n" in text
     assert judge(*seen, inventory_=found).findings[0].verdict == "unregistered"
 
 

@@ -156,10 +156,10 @@ def test_a_problem_reads_as_a_sentence_with_its_place() -> None:
 
 HEADER = "aimscope_inventory"
 REFUSED = [
-    ("anchor", "a: &x 1\n", (1, "a", "The anchor &x is not read.")),
-    ("alias", "\nb: *x\n", (2, "b", "The alias *x is not read.")),
-    ("tag", "a: !ruby/x y\n", (1, "a", "The tag !ruby/x is not read.")),
-    ("known tag", "a: !!str y\n", (1, "a", "The tag tag:yaml.org,2002:str is not read.")),
+    ("anchor", "a: &x 1\n", (1, "a", 'The anchor "&x" is not read.')),
+    ("alias", "\nb: *x\n", (2, "b", 'The alias "*x" is not read.')),
+    ("tag", "a: !ruby/x y\n", (1, "a", 'The tag "!ruby/x" is not read.')),
+    ("known tag", "a: !!str y\n", (1, "a", 'The tag "tag:yaml.org,2002:str" is not read.')),
     ("written twice", "a: 1\n\na: 2\n", (3, "a", '"a" is written twice, first on line 1.')),
     ("second document", "a: 1\n---\nb: 1\n", (2, "", "The file holds a second document.")),
     ("list as a key", "? [a]\n: b\n", (1, "", "A list or mapping stands where a field name is expected.")),
