@@ -9,6 +9,8 @@ Deterministic: the same bytes on every machine and every run. The formats:
 - plug-in archives are zip files; Windows writes task definitions in UTF-16
 """
 
+# ruff: noqa: E501 - the paths are as long as the machines have them
+
 from __future__ import annotations
 
 import io
@@ -43,13 +45,8 @@ def safetensors(tensor: str = "weight") -> bytes:
 def onnx(producer: str) -> bytes:
     """ModelProto with ir_version 9, producer_name, an empty graph named `main`, opset 19."""
     graph = b"\x12" + bytes([4]) + b"main"
-    opset = b"\x10\x13"
-    return (
-        b"\x08\x09"
-        + b"\x12" + bytes([len(producer)]) + producer.encode()
-        + b"\x3a" + bytes([len(graph)]) + graph
-        + b"\x42" + bytes([len(opset)]) + opset
-    )  # fmt: skip
+    name = b"\x12" + bytes([len(producer)]) + producer.encode()
+    return b"\x08\x09" + name + b"\x3a" + bytes([len(graph)]) + graph + b"\x42\x02\x10\x13"
 
 
 def build_info(main: str, module: str, version: str) -> bytes:
@@ -109,11 +106,9 @@ def archive(members: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
-def plugin(id: str, name: str, version: str) -> bytes:
+def plugin(identifier: str, name: str, version: str) -> bytes:
     """The jar of a JetBrains plug-in with its descriptor."""
-    descriptor = (
-        f"<idea-plugin>\n  <id>{id}</id>\n  <name>{name}</name>\n  <version>{version}</version>\n</idea-plugin>\n"
-    )
+    descriptor = f"<idea-plugin>\n  <id>{identifier}</id>\n  <name>{name}</name>\n  <version>{version}</version>\n</idea-plugin>\n"
     return archive({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n", "META-INF/plugin.xml": descriptor})
 
 
