@@ -68,9 +68,10 @@ class Tree:
         self.live = self.root == os.path.realpath(os.sep)
         self.users = tuple(user for user in users if user.home.rstrip("/") not in ("", _DRIVE))
         self.denied = dict(denied or {})
-        self._homes = sorted(
-            ((user.home.rstrip("/"), user.name) for user in self.users), key=lambda home: -len(home[0])
-        )
+        homes = [(user.home.rstrip("/"), user.name) for user in self.users]
+        if platform == "windows":
+            homes = [(home.lower(), name) for home, name in homes]
+        self._homes = sorted(homes, key=lambda home: -len(home[0]))
         self.remedy = AS_ROOT[platform]
 
     # names
@@ -78,8 +79,8 @@ class Tree:
     def absolute(self, path: str) -> str:
         """A host path in its one form: no trailing slash, and on Windows a drive."""
         path = path.replace("\\", "/") if self.platform == "windows" else path
-        if self.platform == "windows" and path.startswith("/"):
-            path = _DRIVE + path
+        if self.platform == "windows":
+            path = _DRIVE + path if path.startswith("/") else path[:1].upper() + path[1:]
         return path.rstrip("/") or "/"
 
     def real(self, host_path: str) -> str:
@@ -106,8 +107,9 @@ class Tree:
     def report(self, host_path: str) -> tuple[str, str]:
         """How a path is reported, and whose home it lies in."""
         path = self.absolute(host_path)
+        compared = path.lower() if self.platform == "windows" else path
         for home, name in self._homes:
-            if within(path, home):
+            if within(compared, home):
                 return clean("~" + path[len(home) :]), name
         return clean(path), ""
 

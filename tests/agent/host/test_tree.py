@@ -35,6 +35,7 @@ def test_windows_paths_have_a_drive_and_forward_slashes(plant: Plant) -> None:
     assert tree.read("C:/Users/ann/x.txt", 10) == b"hello"
     assert tree.host(tree.real("C:/Users/ann/x.txt")) == "C:/Users/ann/x.txt"
     assert tree.report("C:/Users/ann/x.txt") == ("~/x.txt", "ann")
+    assert tree.report("c:\\users\\Ann\\X.txt") == ("~/X.txt", "ann")
     with pytest.raises(FileNotFoundError):
         tree.kind("D:/x")
 
