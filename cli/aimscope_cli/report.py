@@ -160,9 +160,10 @@ def summary_of(rows: Sequence[Row]) -> dict[str, int]:
     """How many services have each verdict; a service with two findings counts under the more serious one."""
     worst: dict[str, Verdict] = {}
     for row in rows:
-        known = worst.get(row.service)
+        which = row.service or row.condition  # AI in no catalogue is told apart by its evidence
+        known = worst.get(which)
         if known is None or VERDICTS.index(row.verdict) < VERDICTS.index(known):
-            worst[row.service] = row.verdict
+            worst[which] = row.verdict
     counts = Counter(worst.values())
     return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 

@@ -28,7 +28,8 @@ from aimscope_collector.store.scans import remember
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.fold import fold
 from aimscope_signatures.matcher import Matcher
-from aimscope_signatures.model import Sighting, Status
+from aimscope_signatures.model import Detection, Sighting, Status
+from aimscope_signatures.unknown import candidate
 from aimscope_signatures.version import __version__
 
 
@@ -96,17 +97,15 @@ def run(request: Request) -> Report:
 
 
 def match(result: ScanResult, catalogue: Catalogue, asset: str) -> tuple[Sighting, ...]:
-    """What the catalogue recognises among the observations, folded into sightings of one asset."""
+    """What the catalogue recognises among the observations, and AI in no catalogue, as sightings of one asset."""
     matcher = Matcher(catalogue)
-    return fold(
-        (
-            detection
-            for observations in result.observations.values()
-            for observation in observations
-            for detection in matcher.match(observation)
-        ),
-        asset,
-    )
+    found: list[Detection] = []
+    for observations in result.observations.values():
+        for observation in observations:
+            known = matcher.match(observation)
+            unknown = candidate(observation, known)
+            found += [*known, unknown] if unknown else known
+    return fold(found, asset)
 
 
 def _now(request: Request) -> int:
@@ -182,7 +181,7 @@ def _changes(judged: Reconciliation, compared: Comparison | None) -> tuple[froze
         return frozenset(), ()
     kept = {sighting.service for sighting in (*compared.unchanged, *compared.unsure)}
     new = frozenset(sighting.service for sighting in compared.new) - kept
-    before = {sighting.service for sighting in compared.gone}
+    before = {sighting.service for sighting in compared.gone if sighting.service}
     now = {finding.service for finding in judged.findings if finding.evidence}
     # a service whose evidence is all new although there was some before has moved, not arrived
     return new - before, tuple(sorted(before - kept - now))
