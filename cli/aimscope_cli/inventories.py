@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aimscope_cli import state
 from aimscope_cli.output import Failure
+from aimscope_collector.inventory.ignores import load_ignores
 from aimscope_collector.inventory.load import load
 from aimscope_collector.inventory.model import Ignore, Inventory
 
@@ -27,6 +28,14 @@ def read(path: Path) -> Inventory:
     return loaded.content
 
 
+def ignores_path() -> Path:
+    """The file of wrong detections that are ignored on this machine."""
+    return state.state_folder() / "ignores.yaml"
+
+
 def local_ignores() -> tuple[Ignore, ...]:
-    """Wrong detections that were ignored on this machine."""
-    return ()
+    """Wrong detections that were ignored on this machine. Raises ``Failure`` where their file is broken."""
+    loaded = load_ignores(ignores_path())
+    if loaded.content is None:
+        raise Failure(f"{ignores_path()} cannot be used", details=map(str, loaded.errors))
+    return loaded.content.ignores

@@ -67,7 +67,7 @@ def _row(row: Row, explain: bool) -> Iterable[Line]:
         marks.append("new")
     vendor = f" ({row.vendor})" if row.vendor and row.vendor != row.name else ""
     yield f"  {row.name}{vendor}{'  ' + ', '.join(marks) if marks else ''}", "bold"
-    for reason in row.reasons:
+    for reason in row.reasons if row.verdict != "observed" else ():  # the conclusion says it once for all
         yield f"      {reason}", ""
     shown = row.evidence if explain else row.evidence[:_SHOWN]
     for evidence in shown:
@@ -86,7 +86,8 @@ def _what(evidence: Evidence) -> str:
 
 def _evidence(evidence: Evidence, explain: bool) -> Iterable[Line]:
     subject = f" [{evidence.subject}]" if evidence.subject else ""
-    source = f"  {evidence.sources[0]}" if evidence.sources and evidence.sources[0] not in _what(evidence) else ""
+    place = next((place for place in evidence.sources if "/" in place), "")
+    source = f"  {place}" if place and place not in _what(evidence) else ""
     yield f"      {evidence.kind}: {_what(evidence)}{subject}{source}", "dim"
     if explain:
         for held in evidence.held:

@@ -1,0 +1,122 @@
+"""The authorised AI inventory: begin one, check it, convert one from another form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aimscope_cli.output import Failure, emit_json, emit_text, hint, say
+
+app = typer.Typer(help="The inventory of authorised AI.", no_args_is_help=True, add_completion=False)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("inventory.yaml"),
+    from_scan: Annotated[
+        bool,
+        typer.Option("--from-scan", help="Draft it from the last scan of this machine: every service as `proposed`."),
+    ] = False,
+) -> None:
+    """Begin an inventory: a commented template, or a draft of what the last scan found. Never overwrites."""
+    from aimscope_collector.inventory.write import template
+
+    text = _draft() if from_scan else template()
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Failure(f"{path} exists already; name another file") from None
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}") from None
+    say(str(path))
+    hint("decide on each entry, then: aimscope inventory check " + str(path))
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="Inventory: YAML, JSON, CSV or XLSX.")] = Path("inventory.yaml"),
+    as_json: Json = False,
+) -> None:
+    """Check an inventory: every problem with line and field, and names that fit no service with what they may mean.
+
+    Exit status 1 if it cannot be used, or if a name fits no service.
+    """
+    from aimscope_cli.catalogues import open_catalogue
+    from aimscope_collector.from_catalogue import services_of
+    from aimscope_collector.inventory.load import load
+    from aimscope_collector.inventory.resolve import Index, unmatched
+
+    loaded = load(path)
+    index = Index(services_of(open_catalogue()))
+    systems = loaded.content.systems if loaded.content else ()
+    missing = unmatched(index.resolve_all(systems), index, limit=len(systems) * 4 + 1)
+    if as_json:
+        emit_json({"usable": loaded.content is not None, "problems": loaded.problems, "unmatched": missing})
+    else:
+        for problem in loaded.problems:
+            say(str(problem))
+        for one in missing:
+            guesses = ", ".join(f"{service.id} ({service.name})" for service in one.suggestions)
+            say(f"{path}: {one.name}: fits no service of the catalogue" + (f"; is it {guesses}?" if guesses else ""))
+        if loaded.content is not None:
+            hint(f"{len(systems)} systems; {len(missing)} names fit no service (add `services: [id]` to confirm one)")
+    if loaded.content is None or missing:
+        raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Inventory: CSV, XLSX, JSON or YAML.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="YAML to write; else standard output.")] = None,
+) -> None:
+    """Convert an inventory to YAML, naming what was understood in a way that a person may want to check."""
+    from aimscope_collector.inventory.load import load
+    from aimscope_collector.inventory.write import write
+
+    loaded = load(source)
+    for problem in loaded.problems:
+        hint(str(problem))
+    if loaded.content is None:
+        raise Failure(f"{source} cannot be used")
+    text = write(loaded.content, f"Converted from {source.name}.")
+    if output is None:
+        emit_text(text)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Failure(f"{output} exists already; name another file") from None
+    except OSError as error:
+        raise Failure(f"{output} cannot be written: {error.strerror}") from None
+    say(str(output))
+
+
+def _draft() -> str:
+    """The last scan of this machine as a first inventory. Raises ``Failure`` where there is none."""
+    import datetime
+
+    from aimscope_cli.catalogues import open_catalogue
+    from aimscope_cli.state import state_folder
+    from aimscope_collector.from_catalogue import services_of
+    from aimscope_collector.inventory.write import draft
+    from aimscope_collector.reconcile import reconcile
+    from aimscope_collector.store.scans import StoreError, history
+
+    try:
+        scans = history(state_folder() / "scans.db")
+    except StoreError as error:
+        raise Failure(str(error)) from None
+    if not scans:
+        raise Failure("there is no scan to draft from; run `aimscope scan` first")
+    last = scans[0]
+    day = datetime.datetime.fromtimestamp(last.at, datetime.UTC).date()
+    judged = reconcile(
+        last.sightings, last.coverage, None, services_of(open_catalogue()), unit="", host=last.host, today=day
+    )
+    return draft(judged.findings, f"Drafted on {day} from a scan of {last.host or 'this machine'}.")
