@@ -67,6 +67,7 @@ WANTS = (*_FOLDERS, *(glob for platform in _SETTINGS_IN for glob in _profiles(pl
 
 _ID = re.compile(r"[A-Za-z0-9][\w-]{0,127}\.[A-Za-z0-9][\w.-]{0,127}", re.ASCII)
 _NAME = re.compile(r"(?P<id>[^.]+\..+?)-(?P<version>\d+\.\d+\.\d+)(?:-.+)?")
+_ABSOLUTE = re.compile(r"(?:[A-Z]:)?/(?!.*(?:^|/)\.\.(?:/|$))", re.DOTALL)
 _MOST = 10_000
 
 
@@ -101,7 +102,7 @@ def _listed(look: Look, editor: str, known: dict[str, Found], listed: list[objec
         if not isinstance(extension, str) or not _ID.fullmatch(extension):
             continue
         place = _place(entry)
-        found = known.get(place) or (look.at(place) if "/" in place else None)
+        found = known.get(place) or (look.at(place) if _ABSOLUTE.match(place) else None)
         if found is not None and found.folder:
             yield _seen(look, editor, extension, version if isinstance(version, str) else "", found)
 
