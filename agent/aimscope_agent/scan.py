@@ -109,7 +109,7 @@ def scan(
             digest_key=digest_key,
         )
         observations[sensor.name] = _run(sensor, look, debug)
-        coverage.append(look.coverage(sensor.name))
+        coverage.append(look.coverage(sensor.name, len(observations[sensor.name])))
     tell("", steps, steps)
     return ScanResult(observations, tuple(coverage))
 

@@ -44,18 +44,22 @@ def matcher() -> Matcher:
 def looked_at(name: str, matcher: Matcher) -> ScanResult:
     folder = HOSTS / name
     machine = folder / "machine.json"
+    allowed = folder / "options.json"
+    options = msgspec.json.decode(allowed.read_bytes(), type=Options) if allowed.exists() else Options()
     host = OfflineHost(folder / "root", machine if machine.exists() else None)
     every = tuple(sensor for sensor in sensors() if sensor.target == "host")
-    return scan(
-        host, every, matcher.catalogue.interests, Options(), now=host.now or 1_790_000_000, digest_key=b"k" * 32
-    )
+    now = host.now or 1_790_000_000
+    return scan(host, every, matcher.catalogue.interests, options, now=now, digest_key=b"k" * 32)
 
 
 def row(sensor: str, kind: str, subject: str, fields: dict[str, Any]) -> Row:
     compared = {name: value for name, value in fields.items() if (kind, name) not in UNCOMPARED}
-    texts = (
-        (name, str(sorted(value) if isinstance(value, tuple | list) else value)) for name, value in compared.items()
-    )
+    # which of a service's patterns fits, and which paths a probe asks, are the catalogue's business
+    if "key_pattern" in compared:
+        compared["key_pattern"] = compared["key_pattern"].partition("#")[0]
+    if kind == "http.response":
+        compared = {name: value for name, value in compared.items() if name in {"port", "process"}}
+    texts = ((name, str(sorted(v) if isinstance(v, tuple | list) else v)) for name, v in compared.items())
     return sensor, kind, subject, tuple(sorted(texts))
 
 
@@ -74,7 +78,8 @@ def test_a_recorded_host_shows_exactly_what_is_expected(name: str, matcher: Matc
     wanted = {
         row(one["sensor"], one["kind"], one.get("subject", ""), one["fields"]) for one in expected(name).observations
     }
-    assert sorted(seen - wanted) == [], "observed, and not expected"
+    surplus = [one for one in seen - wanted if one[1] != "http.response"]  # an answer that proves nothing may be there
+    assert sorted(surplus) == [], "observed, and not expected"
     assert sorted(wanted - seen) == [], "expected, and not observed"
 
 
@@ -106,14 +111,22 @@ def test_no_recorded_secret_is_observed(name: str, matcher: Matcher) -> None:
     assert "EXAMPLEEXAMPLE" not in said
 
 
-def test_every_sensor_speaks_on_one_host_and_is_silent_on_another() -> None:
-    by_host = {name: {one["sensor"] for one in expected(name).observations} for name in NAMES}
+def test_every_sensor_finds_ai_on_one_host_and_none_on_another(matcher: Matcher) -> None:
+    found = {
+        name: {
+            one["sensor"]
+            for one in expected(name).observations
+            if matcher.match(Observation(one["kind"], one["fields"])) or one["kind"] in {"model", "account"}
+        }
+        for name in NAMES
+    }
     for sensor in sensors():
         if sensor.target == "host" and not sensor.opt_in:
-            assert any(sensor.name in speaking for speaking in by_host.values()), (
-                f"no host on which {sensor.name} speaks"
+            speaking = [sensor.name in names for names in found.values()]
+            assert any(speaking), f"no recorded host on which {sensor.name} finds AI: add one to tests/_data/hosts"
+            assert not all(speaking), (
+                f"no recorded host on which {sensor.name} finds none: add one to tests/_data/hosts"
             )
-            assert any(sensor.name not in speaking for speaking in by_host.values()), f"no host quiet for {sensor.name}"
 
 
 def test_expectations_use_declared_kinds_and_fields() -> None:

@@ -199,9 +199,12 @@ class HostLook:
             return Observation(kind, kept, at.path, subject or at.user, self._now)
         return Observation(kind, kept, _short(at), subject, self._now)
 
-    def coverage(self, sensor: str) -> Coverage:
-        """What this look came to."""
-        return Coverage(sensor, self._gaps.worst(), self._gaps.told(), dict(self._counts))
+    def coverage(self, sensor: str, observed: int = 0) -> Coverage:
+        """What this look came to. A look that saw something and was denied elsewhere is partial, not denied."""
+        worst = self._gaps.worst()
+        status = Status.PARTIAL if observed and worst is Status.DENIED else worst
+        counts = {"observed": observed} if observed else {}
+        return Coverage(sensor, status, self._gaps.told(), counts | self._counts)
 
 
 def _short(value: str) -> str:

@@ -11,8 +11,8 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-HOME_DEPTH: Final = 12
-PLACE_DEPTH: Final = 8
+HOME_DEPTH: Final = 24
+PLACE_DEPTH: Final = 16
 MOST_ENTRIES: Final = 3_000_000
 """Names looked at in one walk."""
 

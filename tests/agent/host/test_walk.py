@@ -111,11 +111,11 @@ def test_a_home_within_a_walked_place_is_walked_once(plant: Plant) -> None:
 
 
 def test_depth_is_bounded_and_told(plant: Plant) -> None:
-    deep = "/".join(f"d{level}" for level in range(1, 15))
+    deep = "/".join(f"d{level}" for level in range(1, 27))
     root = plant({f"home/ann/{deep}/x.gguf": "", "home/ann/d1/y.gguf": ""})
     walked = walk(root, "**/*.gguf")
     assert paths(walked, "**/*.gguf") == ["~/d1/y.gguf"]
-    assert [(gap.status, gap.reason) for gap in walked.gaps] == [(Status.PARTIAL, "deeper than 12 folders")]
+    assert [(gap.status, gap.reason) for gap in walked.gaps] == [(Status.PARTIAL, "deeper than 24 folders")]
 
 
 def test_entries_are_bounded_and_told(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
