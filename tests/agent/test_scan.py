@@ -54,7 +54,7 @@ def test_every_sensor_is_in_the_result(host: OfflineHost) -> None:
         "files",
         Status.COMPLETE,
         (),
-        {"files": 1},
+        {"observed": 1, "files": 1},
     )
 
 
