@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from aimscope_agent.host import glob as globs
-from aimscope_agent.host import places
+from aimscope_agent.host import places, projects
 from aimscope_agent.host.facts import Found
 from aimscope_agent.host.gaps import Gaps
 from aimscope_agent.host.glob import Glob
@@ -198,8 +198,7 @@ class Walk:
 
     def _closed(self, entry: os.DirEntry[str], folder: str, path: str) -> bool:
         """Whether a folder is none the walk enters: pruned, a junction, or another file system."""
-        below = places.PRUNED.get(entry.name)
-        if below is not None and (not below or folder.rpartition(os.sep)[2] in below):
+        if _pruned(entry.name, folder.rpartition(os.sep)[2]):
             return True
         if path in self._mounts and (kind := self._mounts[path]) not in places.LOCAL_FILE_SYSTEMS:
             if kind in places.NETWORK_FILE_SYSTEMS:
@@ -229,8 +228,13 @@ class Walk:
                     starts = [self._tree.absolute(project).rstrip("/") for project in projects]
                 case _:
                     starts = ["C:" if self._fold else ""]
+            through_project = glob.anchor == "project" and glob.parts[:1] == (globs.ANYWHERE,)
             for start in starts:
-                for found in self._parts(start, glob.parts, glob.folder, note):
+                if through_project:
+                    matches = self._project(start, glob.parts[1:], glob.folder, note)
+                else:
+                    matches = self._parts(start, glob.parts, glob.folder, note)
+                for found in matches:
                     result.setdefault(found.host_path, found)
         return tuple(sorted(result.values(), key=_by_path))
 
@@ -269,7 +273,7 @@ class Walk:
                 seen += 1
                 if not left and is_folder == folder:
                     yield self._tree.found(f"{here}/{name}", folder)
-                if is_folder and name not in places.PRUNED:
+                if is_folder and not _pruned(name, here.rpartition("/")[2]):
                     if depth < places.HOME_DEPTH:
                         stack.append((f"{here}/{name}", depth + 1))
                     else:
@@ -279,8 +283,35 @@ class Walk:
                 note(Gap(self._tree.report(start)[0], Status.PARTIAL, reason))
                 return
 
-    def _list(self, host_path: str, note: Note, follow: bool = True) -> list[tuple[str, bool]]:
-        """Names in a folder and whether each is a folder, links followed or left out."""
+    def _project(self, start: str, left: tuple[str, ...], folder: bool, note: Note) -> Iterator[Found]:
+        """``./**``: a project and what people wrote below it, links not followed."""
+        stack, seen = [(start, 1)], 0
+        while stack:
+            here, depth = stack.pop()
+            names = dict(self._list(here, note, follow=False, told=not left and not folder))
+            if depth > 1 and projects.is_environment(names):
+                continue
+            if left:
+                yield from self._parts(here, left, folder, note)
+            for name, is_folder in names.items():
+                if not left and is_folder == folder:
+                    yield self._tree.found(f"{here}/{name}", folder)
+                if is_folder and name not in projects.CLOSED:
+                    if depth < projects.DEPTH:
+                        stack.append((f"{here}/{name}", depth + 1))
+                    else:
+                        note(self._too_deep(f"{here}/{name}", projects.DEPTH))
+            seen += len(names)
+            if seen > projects.MOST_ENTRIES:
+                reason = f"looked at {projects.MOST_ENTRIES:,} names only"
+                note(Gap(self._tree.report(start)[0], Status.PARTIAL, reason))
+                return
+
+    def _list(self, host_path: str, note: Note, *, follow: bool = True, told: bool = False) -> list[tuple[str, bool]]:
+        """Names in a folder and whether each is a folder, links followed or left out.
+
+        Whether sockets, pipes and devices are ``told``: as gaps.
+        """
         result: list[tuple[str, bool]] = []
         try:
             with os.scandir(self._tree.folder(_folder(host_path))) as entries:
@@ -296,6 +327,8 @@ class Walk:
                             continue
                         if kind != "other":
                             result.append((entry.name, kind == "folder"))
+                    elif told and not entry.is_symlink():
+                        note(self._no_file(f"{host_path}/{entry.name}"))
         except OSError as error:
             if gap := self._tree.gap(host_path, error):
                 note(gap)
@@ -312,13 +345,16 @@ class Walk:
         if kind == ("folder" if folder else "file"):
             yield self._tree.found(host_path, folder)
         elif kind == "other" and not folder:
-            note(Gap(self._tree.report(host_path)[0], Status.PARTIAL, "not a regular file"))
+            note(self._no_file(host_path))
 
     # gaps
 
     def _note(self, host_path: str, error: OSError) -> None:
         if gap := self._tree.gap(host_path, error):
             self._gaps.note(gap)
+
+    def _no_file(self, host_path: str) -> Gap:
+        return Gap(self._tree.report(host_path)[0], Status.PARTIAL, "not a regular file")
 
     def _too_deep(self, host_path: str, depth: int) -> Gap:
         return Gap(self._tree.report(host_path)[0], Status.PARTIAL, f"deeper than {depth} folders")
@@ -340,6 +376,12 @@ def _by_path(found: Found) -> str:
 def _folder(host_path: str) -> str:
     """A host path to list: the root and a drive are nothing without their slash."""
     return host_path if "/" in host_path else host_path + "/"
+
+
+def _pruned(name: str, above: str) -> bool:
+    """Whether the walk stays out of a folder of this name below one of that name."""
+    below = places.PRUNED.get(name)
+    return below is not None and (not below or above in below)
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:
