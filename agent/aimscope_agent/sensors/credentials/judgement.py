@@ -1,0 +1,124 @@
+"""Whether a value is a credential, and of what: by the name it stands under and by its form.
+
+Values come in and nothing of them goes out but the name of a pattern and a keyed digest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from aimscope_signatures.conditions import glob_pattern
+from aimscope_signatures.interests import Interests, KeyPattern
+
+_SECRET = re.compile(r"(?:\A|_)(?:[A-Z0-9]*KEY|TOKEN|SECRET|PASSWORD|PAT)(?:_|\Z)")
+_NO_SECRET = re.compile(r"_(?:PATH|FILE|DIR|URL|TTL|MS)\Z")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,127}")
+_LONGEST_VALUE = 8_192
+_MOST_KEYS = 1_000
+"""In one text."""
+
+# All of these are compared with the value in lower case, "-" for "_".
+_FILLER: Final = re.compile(r"x{6}|\*{3}|your-|change-?me|placeholder|redacted|dummy-|-here\Z")
+"""What stands in a value that has the form of a key and is none."""
+_PLACEHOLDER: Final = re.compile(
+    r"<[^>]*>|x{4}|(?:\A|-)x{3,}\Z|\*{3}|\.{3}|…|your-|-here\Z|change-?(?:me|this)|placeholder|redacted|dummy|"
+    r"replace-?(?:me|with|this)|insert-|\A(?:add|enter|put|paste|fill-in)-|"
+    r"(?:\A|-)(?:example|sample|fake|mock|todo|fixme|tbd)(?:-|\Z)"
+)
+_NO_KEY: Final = re.compile(
+    r"none|null|nil|undefined|empty|n/?a|true|false|yes|no|on|off|\d{1,12}|test|foo|bar|key|token|secret|password|"
+    r"(?:my-?)?api-?key|my-?key|not-?needed|(?:sk-)?no-?key(?:-required)?|unused|ignored?|anything|ollama|lm-studio|-+"
+)
+"""Values that servers without keys are given in place of one."""
+_REFERENCE: Final = re.compile(
+    r"[$`(!@]|.*(?:\$[({]|\{\{)|%\w+%\Z|(?!https?:|wss?:|tcp:|grpc:)[a-z][a-z0-9+.-]*://|"
+    r"(?:env|file|keyring|secret|vault|arn:aws|os\.environ|process\.env)[:./]|enc\["
+)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is told of a credential."""
+
+    env_name: str = ""
+    key_pattern: str = ""
+    digest: str = ""
+
+
+class Judge:
+    """Knows the catalogue's names and patterns. ``digest`` is keyed, and the only use that is made of a value."""
+
+    def __init__(self, interests: Interests, digest: Callable[[str], str]) -> None:
+        self._names = interests.env
+        self._globs = [glob_pattern(glob) for glob in interests.env_patterns]
+        self._known: dict[str, bool] = {}
+        self._keys = interests.keys
+        self._digest = digest
+
+    def names(self, name: str) -> bool:
+        """Whether a signature names the variable."""
+        known = self._known.get(name)
+        if known is None:
+            known = name in self._names or any(glob.match(name) for glob in self._globs)
+            self._known[name] = known
+        return known
+
+    def names_in(self, text: str) -> bool:
+        """Whether a text mentions a variable that a signature names and that holds a secret."""
+        return any(self.names(name) and _is_secret(name) for name in set(_NAME.findall(text)))
+
+    def assigned(self, pairs: Iterable[tuple[str, str]], *, secrets: bool = False) -> Iterator[tuple[Finding, str]]:
+        """What the assigned values are, each with the value; of ``secrets`` only variables whose names say so count."""
+        for name, value in pairs:
+            named = self.names(name) and (_is_secret(name) or not secrets)
+            key, pattern = self._key(value[:_LONGEST_VALUE])
+            if pattern:
+                yield Finding(name if named else "", pattern, self._digest(key)), value
+            elif named and value and not _is_stand_in(value, _is_secret(name)):
+                yield Finding(name, "", self._digest(value) if _is_secret(name) else ""), value
+
+    def written(self, text: str, told: Iterable[str] = ()) -> Iterator[Finding]:
+        """What fits a pattern anywhere in a text, apart from the values ``told`` already."""
+        told = tuple(told)
+        for key, pattern in self._keys_in(text):
+            if not any(key in value for value in told):
+                yield Finding("", pattern, self._digest(key))
+
+    def _key(self, value: str) -> tuple[str, str]:
+        """The longest key in a value, and the pattern it fits."""
+        return max(self._keys_in(value), key=lambda found: len(found[0]), default=("", ""))
+
+    def _keys_in(self, text: str) -> Iterator[tuple[str, str]]:
+        """Keys in a text with the pattern each fits; of those that overlap, the longest."""
+        end = 0
+        spans = [(span, key) for key in self._keys for span in key.find(text)[:_MOST_KEYS]]
+        for (start, stop), key in sorted(spans, key=_longest_first):
+            if start >= end and not _FILLER.search(_plain(text[start:stop])):
+                end = stop
+                yield text[start:stop], key.name
+
+
+def _longest_first(found: tuple[tuple[int, int], KeyPattern]) -> tuple[int, int, int]:
+    (start, stop), key = found
+    return start, -stop, -len(key.literal)
+
+
+def _is_secret(name: str) -> bool:
+    """Whether the name of a variable says that it holds a secret."""
+    upper = name.upper()
+    return _SECRET.search(upper) is not None and _NO_SECRET.search(upper) is None
+
+
+def _plain(value: str) -> str:
+    return value.lower().replace("_", "-")
+
+
+def _is_stand_in(value: str, secret: bool) -> bool:
+    """Whether a value only holds the place of one, or says where it is kept."""
+    plain = _plain(value.strip()[:_LONGEST_VALUE])
+    if not plain or _PLACEHOLDER.search(plain) or _REFERENCE.match(value.strip().lower()):
+        return True
+    return secret and _NO_KEY.fullmatch(plain) is not None
