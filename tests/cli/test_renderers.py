@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import csv
+import html.parser
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+import typer
+
+from aimscope_cli import renderers
+from aimscope_cli.renderers import render
+from aimscope_cli.renderers.csv import safe
+from aimscope_cli.renderers.text import conclusion
+from aimscope_cli.report import Report, exit_status, is_complete, summary_of
+from aimscope_signatures.model import Coverage, Gap, Status
+from tests.cli.example import HOSTILE, REPORT, row
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "scan.schema.json"
+EMPTY = msgspec.structs.replace(REPORT, summary={}, findings=(), complete=True, inventory=None, weak=())
+
+
+class Page(html.parser.HTMLParser):
+    """Tags, attributes and text, as a browser would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.said = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.said += data
+
+
+def test_every_form_in_the_folder_renders_the_shared_report() -> None:
+    folder = Path(renderers.__file__).parent
+    forms = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    assert forms == ["csv", "html", "json", "sarif", "text"]
+    for form in forms:
+        assert render(form, REPORT)
+        assert render(form, EMPTY)
+    with pytest.raises(KeyError):
+        render("nothing", REPORT)
+
+
+def test_json_is_the_report_and_fits_its_schema() -> None:
+    text = render("json", REPORT)
+    jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
+    assert msgspec.json.decode(text, type=Report) == REPORT
+
+
+def test_csv_reads_back_and_holds_no_formula() -> None:
+    rows = list(csv.DictReader(io.StringIO(render("csv", REPORT), newline="")))
+    assert [one["service"] for one in rows] == ["a", "b", "b", "c", "d"]
+    assert rows[0]["name"] == HOSTILE
+    assert rows[0]["first_seen"] == "2026-09-21T14:13:20+00:00"
+    assert not [cell for one in rows for cell in one.values() if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx"])
+def test_what_a_spreadsheet_would_run_is_defused(cell: str) -> None:
+    assert safe(cell) == "'" + cell
+    assert safe("a" + cell) == "a" + cell
+
+
+def test_html_runs_nothing_and_loads_nothing() -> None:
+    page = Page(render("html", REPORT))
+    assert not {"script", "iframe", "object", "img", "link", "form"} & set(page.tags)
+    assert not [
+        value for name, value in page.attributes if name in {"src", "href"} and not (value or "").startswith("#")
+    ]
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert "<script>alert(1)</script>" in page.said
+    assert ("http-equiv", "Content-Security-Policy") in page.attributes
+
+
+def test_html_says_what_a_person_needs_to_know() -> None:
+    said = " ".join(Page(render("html", REPORT)).said.split())
+    for text in (
+        "2 of 4 AI services need a decision", "Not everything could be looked at", "may not be read (3 times)",
+        "run as root", "Prohibited, and in use (1)", "1 new since the last scan; no longer seen: Old", "high risk",
+        "1 weak hint not counted",
+    ):  # fmt: skip
+        assert text in said, text
+    assert "No AI service was found." in Page(render("html", EMPTY)).said
+
+
+def test_text_cannot_steer_a_terminal_and_explains_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    from aimscope_cli.renderers import text
+    from aimscope_cli.showing import show
+
+    with pytest.raises(typer.Exit) as ended:
+        show(REPORT, {})
+    assert ended.value.exit_code == 3
+    out = capsys.readouterr().out
+    assert not {"\x1b", "\u202e", "\u2028"} & set(out)
+    assert "\\u001b[31m" in out
+    assert "because name equals 'cursor'" not in out
+    assert "because name equals 'cursor'" in text.render(REPORT, explain=True)
+    assert "Names of the inventory that fit no service (1): Cursr" in out
+
+
+def test_sarif_names_places_and_lines() -> None:
+    run: dict[str, Any] = json.loads(render("sarif", REPORT))["runs"][0]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [f"aimscope/{s}" for s in "abcd"]
+    first = run["results"][0]
+    assert (first["level"], first["ruleIndex"], first["kind"]) == ("error", 0, "fail")
+    place = first["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "~/a%20b/x.py"}, "region": {"startLine": 12}}
+    assert run["invocations"][0]["toolExecutionNotifications"][0]["level"] == "warning"
+    assert [one["kind"] for one in run["results"]] == ["fail", "fail", "fail", "pass"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "complete", "strict", "status"),
+    [
+        ((), True, False, 0),
+        ((), False, False, 0),
+        ((), False, True, 4),
+        (("authorised",), True, True, 0),
+        (("unregistered",), True, False, 3),
+        (("unregistered",), False, True, 3),  # what was found weighs more than what could not be looked at
+        (("prohibited",), True, False, 3),
+        (("observed",), True, False, 0),
+        (("out_of_scope", "expired", "condition_unmet", "unknown_ai", "dormant"), True, True, 0),
+    ],
+)
+def test_exit_statuses(verdicts: tuple[str, ...], complete: bool, strict: bool, status: int) -> None:
+    rows = tuple(row(str(number), verdict) for number, verdict in enumerate(verdicts))
+    report = msgspec.structs.replace(REPORT, findings=rows, complete=complete)
+    assert exit_status(report, strict_coverage=strict) == status
+
+
+def test_a_service_counts_once_under_its_most_serious_verdict() -> None:
+    rows = [row("a", "authorised"), row("a", "condition_unmet"), row("b", "authorised"), row("", "unknown_ai")]
+    assert summary_of(rows) == {"unknown_ai": 1, "condition_unmet": 1, "authorised": 1}
+
+
+def test_could_not_look_is_never_found_nothing() -> None:
+    gap = Gap("x", Status.DENIED, "may not be read")
+    assert is_complete([Coverage("a", Status.COMPLETE), Coverage("b", Status.OFF), Coverage("c", Status.UNSUPPORTED)])
+    assert not is_complete([Coverage("a", Status.PARTIAL, (gap,))])
+    assert not is_complete([Coverage("a", Status.FAILED)])
+    assert conclusion(msgspec.structs.replace(EMPTY, complete=False)).endswith(
+        "not everything could be looked at (see coverage)."
+    )
+    assert conclusion(EMPTY) == "No AI found."
