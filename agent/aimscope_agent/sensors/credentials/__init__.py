@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from aimscope_agent.host.facts import Found, Process
-from aimscope_agent.launch import resolve
+from aimscope_agent.launch import program, resolve
 from aimscope_agent.sensor import MEGABYTE, Look, Sensor
 from aimscope_agent.sensors.credentials import assignments, places
 from aimscope_agent.sensors.credentials.judgement import Finding, Judge
@@ -94,7 +94,7 @@ def _processes(look: Look, judge: Judge) -> Iterator[Observation]:
             continue
         look.count("processes")
         findings = _environment(look, process.pid, judge)
-        name = (resolve(process.argv, process.exe).process or process.name) if findings else ""
+        name = (resolve(process.argv, process.exe).process or program(process.name)) if findings else ""
         for finding in findings:
             key = (process.user, name, finding.env_name, finding.key_pattern)
             if key not in seen:

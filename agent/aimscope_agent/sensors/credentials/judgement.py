@@ -16,8 +16,9 @@ from aimscope_signatures.interests import Interests, KeyPattern
 
 _SECRET = re.compile(r"(?:\A|_)(?:[A-Z0-9]*KEY|TOKEN|SECRET|PASSWORD|PAT)(?:_|\Z)")
 _NO_SECRET = re.compile(r"_(?:PATH|FILE|DIR|URL|TTL|MS)\Z")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,127}")
+_SECRETS = re.compile(r"\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PAT)[A-Z0-9_]*\b")
 _LONGEST_VALUE = 8_192
+_REMEMBERED = 50_000
 _MOST_KEYS = 1_000
 """In one text."""
 
@@ -62,19 +63,23 @@ class Judge:
         """Whether a signature names the variable."""
         known = self._known.get(name)
         if known is None:
+            if len(self._known) > _REMEMBERED:
+                self._known.clear()
             known = name in self._names or any(glob.match(name) for glob in self._globs)
             self._known[name] = known
         return known
 
     def names_in(self, text: str) -> bool:
         """Whether a text mentions a variable that a signature names and that holds a secret."""
-        return any(self.names(name) and _is_secret(name) for name in set(_NAME.findall(text)))
+        return any(self.names(name) and _is_secret(name) for name in set(_SECRETS.findall(text)))
 
     def assigned(self, pairs: Iterable[tuple[str, str]], *, secrets: bool = False) -> Iterator[tuple[Finding, str]]:
         """What the assigned values are, each with the value; of ``secrets`` only variables whose names say so count."""
+        pairs = [(name, value[:_LONGEST_VALUE]) for name, value in pairs]
+        keys = self._possible("\n".join(value for _, value in pairs))
         for name, value in pairs:
             named = self.names(name) and (_is_secret(name) or not secrets)
-            key, pattern = self._key(value[:_LONGEST_VALUE])
+            key, pattern = max(_keys_in(value, keys), key=_length, default=("", ""))
             if pattern:
                 yield Finding(name if named else "", pattern, self._digest(key)), value
             elif named and value and not _is_stand_in(value, _is_secret(name)):
@@ -83,27 +88,32 @@ class Judge:
     def written(self, text: str, told: Iterable[str] = ()) -> Iterator[Finding]:
         """What fits a pattern anywhere in a text, apart from the values ``told`` already."""
         told = tuple(told)
-        for key, pattern in self._keys_in(text):
+        for key, pattern in _keys_in(text, self._possible(text)):
             if not any(key in value for value in told):
                 yield Finding("", pattern, self._digest(key))
 
-    def _key(self, value: str) -> tuple[str, str]:
-        """The longest key in a value, and the pattern it fits."""
-        return max(self._keys_in(value), key=lambda found: len(found[0]), default=("", ""))
+    def _possible(self, text: str) -> list[KeyPattern]:
+        """Patterns that may fit somewhere in a text: most texts hold no key at all."""
+        return [key for key in self._keys if key.literal in text]
 
-    def _keys_in(self, text: str) -> Iterator[tuple[str, str]]:
-        """Keys in a text with the pattern each fits; of those that overlap, the longest."""
-        end = 0
-        spans = [(span, key) for key in self._keys for span in key.find(text)[:_MOST_KEYS]]
-        for (start, stop), key in sorted(spans, key=_longest_first):
-            if start >= end and not _FILLER.search(_plain(text[start:stop])):
-                end = stop
-                yield text[start:stop], key.name
+
+def _keys_in(text: str, patterns: Iterable[KeyPattern]) -> Iterator[tuple[str, str]]:
+    """Keys in a text with the pattern each fits; of those that overlap, the longest."""
+    end = 0
+    spans = [(span, pattern) for pattern in patterns for span in pattern.find(text)[:_MOST_KEYS]]
+    for (start, stop), pattern in sorted(spans, key=_longest_first):
+        if start >= end and not _FILLER.search(_plain(text[start:stop])):
+            end = stop
+            yield text[start:stop], pattern.name
+
+
+def _length(found: tuple[str, str]) -> int:
+    return len(found[0])
 
 
 def _longest_first(found: tuple[tuple[int, int], KeyPattern]) -> tuple[int, int, int]:
-    (start, stop), key = found
-    return start, -stop, -len(key.literal)
+    (start, stop), pattern = found
+    return start, -stop, -len(pattern.literal)
 
 
 def _is_secret(name: str) -> bool:

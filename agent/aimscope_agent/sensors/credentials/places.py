@@ -13,22 +13,26 @@ from aimscope_signatures.model import Status
 
 Place = Literal["shell", "dotenv", "config"]
 
-SHELL: Final = (
+_POSIX: Final = (
     "~/{.bashrc,.bash_profile,.bash_login,.bash_aliases,.profile,.xprofile,.kshrc,.cshrc,.tcshrc}",
     "~/{.zshrc,.zprofile,.zshenv,.zlogin}",
     "~/.config/environment.d/*.conf",
     "~/.config/fish/config.fish",
     "~/.config/fish/conf.d/*.fish",
     "~/.config/powershell/*profile.ps1",
-    "~/Documents/{PowerShell,WindowsPowerShell}/*profile.ps1",
-    "~/OneDrive*/Documents/{PowerShell,WindowsPowerShell}/*profile.ps1",
     "/etc/{environment,profile,bash.bashrc,bashrc,zshrc,zshenv,zprofile}",
     "/etc/zsh/{zshrc,zshenv,zprofile}",
     "/etc/profile.d/*.sh",
     "/etc/environment.d/*.conf",
+)
+_WINDOWS: Final = (
+    "~/{.bashrc,.bash_profile,.profile}",
+    "~/Documents/{PowerShell,WindowsPowerShell}/*profile.ps1",
+    "~/OneDrive*/Documents/{PowerShell,WindowsPowerShell}/*profile.ps1",
     "/Windows/System32/WindowsPowerShell/v1.0/*profile.ps1",
     "/Program Files/PowerShell/7/*profile.ps1",
 )
+SHELL: Final = (*_POSIX, *_WINDOWS)
 DOTENV: Final = ("**/.env", "**/.env.*")
 
 _SETTINGS = (".json", ".jsonc", ".json5", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".env", ".properties")
@@ -64,7 +68,7 @@ def files(look: Look) -> Iterator[tuple[Place, Found]]:
 
 
 def _files(look: Look) -> Iterator[tuple[Place, Found]]:
-    for glob in SHELL:
+    for glob in _WINDOWS if look.platform == "windows" else _POSIX:
         for file in look.found(glob):
             yield "shell", file
     for glob in DOTENV:
