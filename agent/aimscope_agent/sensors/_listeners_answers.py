@@ -47,5 +47,5 @@ def _body(body: str) -> str:
         return body
     try:
         return msgspec.json.encode(msgspec.json.decode(body)).decode("utf-8", "replace")
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return body  # cut short, or none after all

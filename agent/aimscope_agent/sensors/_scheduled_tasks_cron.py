@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 _MOST_LINES = 10_000
 _LONGEST = 8_192
-_FIELD = r"[-*\d,/~?#LW]+|(?:\*|[A-Za-z]{3})(?:[-,/][A-Za-z\d]+)*"
+_FIELD = r"[\d*?~][-*/,~?#\w]*|[A-Za-z]{3}(?:[-,/#]\w+)*"
 _NAMED = r"@(?:reboot|yearly|annually|monthly|weekly|daily|midnight|hourly|every\S*)"
 _TIME = rf"(?:{_NAMED}|(?:(?:{_FIELD})\s+){{4}}(?:{_FIELD}))"
 _LINE = re.compile(rf"-?{_TIME}\s+(\S.*)", re.IGNORECASE)

@@ -20,7 +20,7 @@ from aimscope_agent.sensors._processes_running import running
 from aimscope_signatures.model import Observation, Status, Value
 
 _MOST_PORTS = 128
-_MOST_SILENT = 4
+_MOST_SILENT = 3
 """Ports of unknown purpose that may keep us waiting in vain before the others of their sort are left alone."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -111,7 +111,7 @@ def _responses(
             answered = True
             yield look.see(
                 "http.response",
-                f"{address}:{port}",
+                f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
                 subject=_user(processes, socket.pid),
                 port=port,
                 path=question.path,
