@@ -35,7 +35,7 @@ def docker(images: object, containers: object, socket: str = SOCKET) -> dict[str
 
 
 def seen(host: Host, **machine: object) -> list[tuple[Value | None, ...]]:
-    found = fields(host.look(SENSOR, **machine))
+    found = fields(host.look(SENSOR, None, **machine))
     return [tuple(each.get(name) for name in ("image", "tag", "name", "running")) for each in found]
 
 

@@ -36,7 +36,7 @@ def link(host: Host, name: str, target: str) -> None:
 
 
 def only(host: Host, **machine: object) -> dict[str, Value]:
-    (found,) = fields(host.look(SENSOR, **machine))
+    (found,) = fields(host.look(SENSOR, None, **machine))
     return found
 
 
