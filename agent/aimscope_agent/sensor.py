@@ -52,6 +52,10 @@ class Look(Protocol):
     def size(self, file: Found | str) -> int | None:
         """Bytes; ``None`` if it is no regular file."""
     def head(self, file: Found | str, size: int = 65_536) -> bytes | None: ...
+    def part(self, file: Found | str, offset: int, size: int) -> bytes | None:
+        """At most ``size`` bytes from ``offset`` on: empty where the file has none."""
+    def member(self, archive: Found | str, name: str, limit: int = MEGABYTE) -> bytes | None:
+        """One member of a zip or jar, without reading the rest; ``None`` also if it has none of that name."""
     def text(self, file: Found | str, limit: int = MEGABYTE) -> str | None:
         """Decoded as UTF-8 (BOM and UTF-16 understood, bad bytes replaced); larger than ``limit`` is a gap."""
     def json(self, file: Found | str, limit: int = 4 * MEGABYTE) -> object | None:

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from aimscope_agent.host import archive as archives
 from aimscope_agent.host import database, reading
 from aimscope_agent.host.facts import Answer, Found, Platform, Process, Row, Socket, User
 from aimscope_agent.host.gaps import Gaps
@@ -104,6 +105,16 @@ class HostLook:
 
     def head(self, file: Found | str, size: int = 65_536) -> bytes | None:
         return self._file(file, lambda path: self._tree.head(path, size))
+
+    def part(self, file: Found | str, offset: int, size: int) -> bytes | None:
+        return self._file(file, lambda path: self._tree.part(path, offset, size))
+
+    def member(self, archive: Found | str, name: str, limit: int = MEGABYTE) -> bytes | None:
+        def read(path: str) -> bytes:
+            with self._tree.open(path) as file:
+                return archives.member(file, name, limit)
+
+        return self._file(archive, read)
 
     def text(self, file: Found | str, limit: int = MEGABYTE) -> str | None:
         return self._file(file, lambda path: reading.read_text(self._tree.read(path, limit)))

@@ -51,9 +51,10 @@ def read_machine(path: Path) -> Machine:
     """Read a ``machine.json``. ``ValueError`` names the file and the field that is wrong."""
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ValueError(f"{path}: larger than 64 MiB")
+            size = os.fstat(file.fileno()).st_size
+            if size > _MOST_BYTES:
+                raise ValueError(f"{path}: larger than 64 MiB")
+            data = file.read(size)
         return msgspec.json.decode(data, type=Machine)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None

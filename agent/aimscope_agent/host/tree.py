@@ -46,11 +46,11 @@ class InCloudError(OSError):
 
 
 class TooLargeError(Exception):
-    """A file of more bytes than the reader takes."""
+    """More than the reader takes: bytes of a file, unless ``reason`` says of what."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, reason: str = "") -> None:
         self.limit = limit
-        super().__init__(limit)
+        super().__init__(reason or f"larger than {in_words(limit)}")
 
 
 class Tree:
@@ -219,12 +219,24 @@ class Tree:
         with self.open(host_path) as file:
             return _read(file, size)
 
+    def part(self, host_path: str, offset: int, size: int) -> bytes:
+        """At most ``size`` bytes from ``offset`` on; none where the file has none."""
+        with self.open(host_path) as file:
+            if not 0 <= offset < os.fstat(file.fileno()).st_size:
+                return b""
+            file.seek(offset)
+            return _read(file, size)
+
     def read(self, host_path: str, limit: int) -> bytes:
         """All of a file; ``TooLargeError`` if that is more than ``limit`` bytes."""
         with self.open(host_path) as file:
-            if os.fstat(file.fileno()).st_size > limit:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
                 raise TooLargeError(limit)
-            data = _read(file, limit + 1)
+            # A file of the kernel's says that it is empty, and any may grow meanwhile.
+            data = _read(file, size + 1)
+            if len(data) > size:
+                data += _read(file, limit + 1 - len(data))
         if len(data) > limit:
             raise TooLargeError(limit)
         return data
@@ -240,7 +252,7 @@ class Tree:
             case PermissionError():
                 return self._denied(host_path)
             case TooLargeError():
-                return Gap(source, Status.PARTIAL, f"larger than {in_words(error.limit)}")
+                return Gap(source, Status.PARTIAL, str(error))
             case NotRegularError():
                 return Gap(source, Status.PARTIAL, "not a regular file")
             case InCloudError():
