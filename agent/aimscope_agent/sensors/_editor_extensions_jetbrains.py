@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from xml.parsers import expat
 
@@ -24,9 +21,7 @@ WANTS = tuple(glob + end for globs in _IN.values() for glob in globs for end in 
 _PRODUCT = re.compile(r"([A-Za-z]{2,64}?)(?:Preview)?\d{4}\.\d{1,2}(?:\.\d+)?")
 _DESCRIPTOR = "META-INF/plugin.xml"
 _MOST_JARS = 200
-_MOST_BYTES = 32 * MEGABYTE
-_MOST_OF_ONE = 96 * MEGABYTE
-"""Bytes of archives read for one plug-in."""
+_LARGEST = 4 * MEGABYTE
 
 
 def observe(look: Look) -> Iterator[Observation]:
@@ -59,12 +54,9 @@ def _of_folder(look: Look, plugin: Found) -> tuple[str, str] | None:
             return identity
     jars = [found for found in look.entries(f"{plugin.host_path}/lib") if found.host_path.endswith(".jar")]
     own = plugin.host_path.rpartition("/")[2].lower()
-    left = _MOST_OF_ONE
-    for jar in sorted(jars[:_MOST_JARS], key=lambda found: _likely(found, own)):
-        left -= look.size(jar) or 0
-        if left < 0:
-            look.gap(plugin.path, Status.PARTIAL, f"more than {_MOST_OF_ONE // MEGABYTE} MiB of archives")
-            break
+    if len(jars) > _MOST_JARS:
+        look.gap(plugin.path, Status.PARTIAL, f"more than {_MOST_JARS} archives")
+    for jar in sorted(jars, key=lambda found: _likely(found, own))[:_MOST_JARS]:
         if (identity := _of_jar(look, jar)) is not None:
             return identity
     return None
@@ -77,21 +69,8 @@ def _likely(jar: Found, own: str) -> tuple[bool, bool, str]:
 
 
 def _of_jar(look: Look, jar: Found) -> tuple[str, str] | None:
-    size = look.size(jar) or 0
-    if size > _MOST_BYTES:
-        look.gap(jar.path, Status.PARTIAL, f"larger than {_MOST_BYTES // MEGABYTE} MiB")
-        return None
-    data = look.head(jar, _MOST_BYTES)
-    if not data:
-        return None
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(_DESCRIPTOR) as member:
-            return read_descriptor(member.read(MEGABYTE))
-    except KeyError:
-        return None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
-        look.gap(jar.path, Status.FAILED, "not a sound archive")
-        return None
+    data = look.member(jar, _DESCRIPTOR, _LARGEST) if look.size(jar) else None
+    return read_descriptor(data) if data else None
 
 
 def read_descriptor(data: bytes) -> tuple[str, str] | None:
@@ -115,7 +94,7 @@ def read_descriptor(data: bytes) -> tuple[str, str] | None:
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
     parser.EntityDeclHandler = refuse
-    # What stands before an error still counts: a descriptor of more than a megabyte ends in one.
+    # What stands before an error still counts.
     with contextlib.suppress(expat.ExpatError, ValueError, LookupError):
         parser.Parse(data, True)
     plugin = told.get("id", "").strip() or told.get("name", "").strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from aimscope_agent.sensor import Options
 from aimscope_agent.sensors._packages_buildinfo import Module, main_module
 from aimscope_agent.sensors.packages import SENSOR
 from aimscope_signatures.interests import Interests
-from aimscope_signatures.model import Status
 
 MAKE: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[2] / "_data" / "hosts" / "make_binaries.py"))
 BLOCK: bytes = MAKE["build_info"]("example.org/tool/cmd/tool", "example.org/tool", "v1.2.3")
@@ -168,9 +168,24 @@ def test_a_program_on_windows(look: Callable[..., ScanResult]) -> None:
     assert [one.fields["path"] for one in result.observations["packages"]] == ["~/go/bin/tool.exe"]
 
 
-def test_a_block_beyond_what_is_read_is_a_gap(look: Callable[..., ScanResult]) -> None:
-    far = 1 << 40
-    program = MAKE["elf"](BLOCK)
-    segment = struct.pack("<IIQQQQQQ", 1, 6, far, 0, 0, 4_096, 4_096, 16)
-    result = look({"home/ann/go/bin/huge": program[:64] + segment + bytes(8_000)})
-    assert [(gap.source, gap.status) for gap in result.coverage[0].gaps] == [("~/go/bin/huge", Status.PARTIAL)]
+def test_a_block_far_into_a_program_costs_little(look: Callable[..., ScanResult], tmp_path: Path) -> None:
+    far = 1 << 26
+    program = tmp_path / "root/home/ann/go/bin/large"
+    program.parent.mkdir(parents=True)
+    with program.open("wb") as file:
+        file.write(MAKE["elf"](BLOCK)[:64] + struct.pack("<IIQQQQQQ", 1, 6, far, 0, 0, 4_096, 4_096, 16))
+        file.seek(far)
+        file.write(BLOCK + bytes(4_096))
+    tracemalloc.start()
+    result = look({})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [one.fields["package"] for one in result.observations["packages"]] == ["go:example.org/tool"]
+    assert most < 8 << 20
+
+
+def test_a_block_that_would_lie_beyond_the_end_is_none(look: Callable[..., ScanResult]) -> None:
+    segment = struct.pack("<IIQQQQQQ", 1, 6, (1 << 64) - 1, 0, 0, 4_096, 4_096, 16)
+    result = look({"home/ann/go/bin/huge": MAKE["elf"](BLOCK)[:64] + segment + bytes(8_000)})
+    assert result.observations.get("packages", ()) == ()
+    assert result.coverage[0].gaps == ()
