@@ -19,8 +19,10 @@ _NO_SECRET = re.compile(r"_(?:PATH|FILE|DIR|URL|TTL|MS)\Z")
 _SECRETS = re.compile(r"\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PAT)[A-Z0-9_]*\b")
 _LONGEST_VALUE = 8_192
 _REMEMBERED = 50_000
-_MOST_KEYS = 1_000
-"""In one text."""
+_BEFORE, _AFTER = 256, 2_304
+"""How far around its literal a key may reach, in characters."""
+_MOST_PLACES = 200
+"""Of one literal in one text."""
 
 # All of these are compared with the value in lower case, "-" for "_".
 _FILLER: Final = re.compile(r"x{6}|\*{3}|your-|change-?me|placeholder|redacted|dummy-|-here\Z")
@@ -79,7 +81,7 @@ class Judge:
         keys = self._possible("\n".join(value for _, value in pairs))
         for name, value in pairs:
             named = self.names(name) and (_is_secret(name) or not secrets)
-            key, pattern = max(_keys_in(value, keys), key=_length, default=("", ""))
+            key, pattern = max(_keys_in(value, keys), key=_length, default=("", "")) if keys else ("", "")
             if pattern:
                 yield Finding(name if named else "", pattern, self._digest(key)), value
             elif named and value and not _is_stand_in(value, _is_secret(name)):
@@ -100,11 +102,23 @@ class Judge:
 def _keys_in(text: str, patterns: Iterable[KeyPattern]) -> Iterator[tuple[str, str]]:
     """Keys in a text with the pattern each fits; of those that overlap, the longest."""
     end = 0
-    spans = [(span, pattern) for pattern in patterns for span in pattern.find(text)[:_MOST_KEYS]]
+    spans = [(span, pattern) for pattern in patterns for span in _spans(text, pattern)]
     for (start, stop), pattern in sorted(spans, key=_longest_first):
         if start >= end and not _FILLER.search(_plain(text[start:stop])):
             end = stop
             yield text[start:stop], pattern.name
+
+
+def _spans(text: str, pattern: KeyPattern) -> Iterator[tuple[int, int]]:
+    """Where a pattern fits: looked for around its literal only, since configurations may be long."""
+    at = text.find(pattern.literal)
+    for _ in range(_MOST_PLACES):
+        if at < 0:
+            return
+        first = max(0, at - _BEFORE)
+        for start, stop in pattern.find(text[first : at + 2 * _AFTER]):
+            yield first + start, first + stop
+        at = text.find(pattern.literal, at + _AFTER)
 
 
 def _length(found: tuple[str, str]) -> int:

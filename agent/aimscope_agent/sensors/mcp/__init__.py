@@ -50,6 +50,8 @@ def _servers(look: Look, file: Found, client: str, *, in_project: bool) -> Itera
 
 
 def _document(look: Look, file: Found) -> object:
+    if look.size(file) == 0:
+        return None  # some clients make the file before there is anything to write
     name = file.host_path.rpartition("/")[2].lower()
     if name.endswith(".toml"):
         return look.toml(file)
