@@ -12,6 +12,7 @@ import msgspec
 from aimscope_signatures import expand, schema
 from aimscope_signatures.conditions import regex_literal
 from aimscope_signatures.interests import Interests, KeyPattern, ProbePlan
+from aimscope_signatures.kinds import KINDS, FieldType
 from aimscope_signatures.schema import Problem, Refused
 from aimscope_signatures.signature import Clause, Signature
 
@@ -174,6 +175,11 @@ def _interests(catalogue: Catalogue) -> Interests:
                     model_ids.extend(values)
                 case "domains" | "hosts":
                     hosts.extend(values)
+                case "":
+                    programs, shipped = _written(clause, "process_name"), _written(clause, "package")
+                    processes.update(programs)
+                    packages.update(shipped)
+                    hints.extend((*programs, *shipped))
         signature = entry.signature if entry.ports or _has_paths(entry) else None
         if signature is None:
             continue
@@ -193,6 +199,23 @@ def _interests(catalogue: Catalogue) -> Interests:
         packages=frozenset(packages),
         model_ids=tuple(model_ids),
         hosts=tuple(hosts),
+    )
+
+
+_OF_PROGRAMS = frozenset({"process", "shell.command", "service"})
+
+
+def _written(clause: Clause, field_type: FieldType) -> tuple[str, ...]:
+    """Whole names that a clause without a section asks for, such as the command of a tool that no section may claim."""
+    if clause.kind not in _OF_PROGRAMS:
+        return ()
+    fields = KINDS[clause.kind].fields
+    return tuple(
+        value
+        for test in clause.tests
+        if test.operator in {"equals", "basename"} and fields[test.field].type == field_type
+        if not fields[test.field].context
+        for value in test.values
     )
 
 
