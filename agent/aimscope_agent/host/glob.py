@@ -33,15 +33,15 @@ def parse(text: str) -> tuple[Glob, ...]:
 
 
 def _alternatives(text: str) -> list[str]:
-    done: list[str] = []
-    todo = [text]
+    done: set[str] = set()
+    todo = {text}
     while todo:
         current = todo.pop()
         choice = _ALTERNATIVES.search(current)
         if choice is None:
-            done.append(current)
+            done.add(current)
         else:
-            todo += [current[: choice.start()] + word + current[choice.end() :] for word in choice[1].split(",")]
+            todo |= {current[: choice.start()] + word + current[choice.end() :] for word in choice[1].split(",")}
         if len(done) + len(todo) > _MOST_ALTERNATIVES:
             raise ValueError(f"glob {text!r} has more than {_MOST_ALTERNATIVES} alternatives")
     return sorted(done)

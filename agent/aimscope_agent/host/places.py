@@ -26,6 +26,12 @@ WALKED: Final[dict[Platform, tuple[str, ...]]] = {
 SHALLOW: Final = frozenset({"node_modules", "site-packages", "dist-packages"})
 """Only what lies directly in them (and in npm's ``@scope`` folders): the names of packages, not their content."""
 
+_CONDA: Final = (
+    *("miniconda3", "anaconda3", "miniforge3", "mambaforge", "miniconda", "anaconda", "miniforge"),
+    *("conda", ".conda", "mamba", ".mamba", "micromamba", ".micromamba"),
+)
+"""What the folder of conda or of one of its kin is called."""
+
 PRUNED: Final[dict[str, tuple[str, ...]]] = {
     # History and objects of version control: content, under names that mean nothing.
     ".git": (),
@@ -55,7 +61,10 @@ PRUNED: Final[dict[str, tuple[str, ...]]] = {
     "repository": (".m2",),
     "caches": (".gradle",),
     "packages": (".nuget",),
-    "pkgs": ("miniconda3", "anaconda3", "miniforge3", "mambaforge", ".conda"),
+    ".pnpm": (),
+    ".pnpm-store": (),
+    "store": ("pnpm",),
+    "pkgs": _CONDA,
     # Caches of browsers and of applications built from one.
     "Cache_Data": (),
     "Code Cache": (),

@@ -25,6 +25,11 @@ def test_alternatives_are_written_out() -> None:
     ]
 
 
+def test_alternatives_that_come_to_the_same_are_one() -> None:
+    assert [each.parts for each in glob.parse("~/{a,{a,b},b}")] == [("a",), ("b",)]
+    assert len(glob.parse("~/" + "{a,a}" * 9)) == 1
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "**", "**/", "*.py", "~", "~/../x", "/a/./b", "{~/a,**/b}", "~/" + "{a,b}" * 9]
 )

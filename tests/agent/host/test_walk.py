@@ -77,8 +77,22 @@ def test_what_cannot_matter_is_not_entered(plant: Plant) -> None:
         "node_modules/a/x.gguf",
         "node_modules/@s/a/x.gguf",
         "v/site-packages/a/x.gguf",
+        ".local/share/pnpm/store/v10/x.gguf",
+        ".local/share/pnpm/global/5/.pnpm/x.gguf",
+        ".pnpm-store/x.gguf",
+        "miniconda3/pkgs/x.gguf",
+        "micromamba/pkgs/x.gguf",
     ]
-    open_ = ["pip/x.gguf", "pkg/x.gguf", ".cache/huggingface/x.gguf", "node_modules/x.gguf", "node_modules/@s/x.gguf"]
+    open_ = [
+        "pip/x.gguf",
+        "pkg/x.gguf",
+        "pkgs/x.gguf",
+        "store/x.gguf",
+        "miniconda3/envs/x.gguf",
+        ".cache/huggingface/x.gguf",
+        "node_modules/x.gguf",
+        "node_modules/@s/x.gguf",
+    ]
     root = plant({f"home/ann/{name}": "" for name in closed + open_})
     walked = walk(root, "**/*.gguf")
     assert paths(walked, "**/*.gguf") == sorted(f"~/{name}" for name in open_)
