@@ -168,5 +168,5 @@ def test_the_plan_tells_what_would_be_read_before_anything_is(host: OfflineHost)
 def test_sensors_are_found_by_walking_their_folder() -> None:
     found = registry.sensors()
     folder = Path(sensors.__path__[0])
-    files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
-    assert [sensor.name for sensor in found] == sorted(files)
+    units = {path.stem for path in (*folder.glob("*.py"), *(p.parent for p in folder.glob("*/__init__.py")))}
+    assert [sensor.name for sensor in found] == sorted(unit for unit in units if not unit.startswith("_"))

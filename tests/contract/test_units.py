@@ -12,7 +12,7 @@ from aimscope_agent import sensors as sensor_folder
 from aimscope_agent.registry import sensors
 from aimscope_signatures.kinds import KINDS
 
-FOLDER = Path(sensor_folder.__file__).parent
+FOLDER = Path(sensor_folder.__path__[0])
 MODULES = sorted(path for path in FOLDER.rglob("*.py") if path != FOLDER / "__init__.py")
 LONGEST = 400
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from aimscope_signatures import bundle, catalogue
-from aimscope_signatures.catalogue import Catalogue
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimscope_signatures import bundle, catalogue
+from aimscope_signatures.catalogue import Catalogue
 from tests.signatures.conftest import HOLLY, write
 
 
@@ -59,6 +59,23 @@ def test_interests_are_what_the_signatures_say(holly: Catalogue) -> None:
     (key,) = found.keys
     text = "export X='hly-EXAMPLEEXAMPLEEXAMPL' # not xhly-EXAMPLEEXAMPLEEXAMPL, not hly-EXAMPLEEXAMPLEEXAMPLE1"
     assert [text[slice(*span)] for span in key.find(text)] == ["hly-EXAMPLEEXAMPLEEXAMPL"]
+
+
+CLAUSES = """clauses:
+  claimed: {kind: shell.command, all: {process: {equals: [hol]}}}
+  unit: {kind: service, all: {process: {basename: [hollyd]}, name: {equals: [holly.service]}}}
+  npm: {kind: process, all: {package: {equals: ["npm:@holly/agent"]}, parent: {equals: [bash]}}}
+  old: {kind: process, all: {name: {glob: ["holly-*"]}, exe: {glob: ["*/holly/*"]}}}
+  asks: {kind: listener, all: {process: {equals: [python]}, port: {equals: [4242]}}}
+"""
+
+
+def test_interests_hold_the_programs_of_clauses_but_no_patterns_and_no_parents(tmp_path: Path) -> None:
+    write(tmp_path, HOLLY.replace("clauses:\n", CLAUSES, 1))
+    found = catalogue.load(tmp_path).interests
+    assert found.processes == {"holly", "hol", "hollyd"}
+    assert found.packages == {"pypi:holly-sdk", "npm:@holly/cli", "pymod:holly_sdk", "npm:@holly/agent"}
+    assert {"holly", "hol", "hollyd", "npm:@holly/agent"} <= set(found.probes[0].hints)
 
 
 def test_the_organisations_own_entry_replaces_ours(tmp_path: Path, holly: Catalogue) -> None:

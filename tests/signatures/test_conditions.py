@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from aimscope_signatures.conditions import OPERATORS, glob_pattern, regex_literal
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aimscope_signatures.conditions import OPERATORS, glob_pattern, regex_literal
 
 CASES = [
     ("equals", "ollama", ["ollama"], ["ollamas", "xollama", "Ollama"]),

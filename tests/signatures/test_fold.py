@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import random
 
-from aimscope_signatures.fold import fold
-from aimscope_signatures.model import Detection, Observation
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aimscope_signatures.fold import fold
+from aimscope_signatures.model import Detection, Observation
 
 DAY = 86_400
 START = 1_790_000_000

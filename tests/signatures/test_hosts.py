@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from aimscope_signatures.conditions import OPERATORS
 from aimscope_signatures.hosts import HostIndex
 from aimscope_signatures.patterns import Hit
 from aimscope_signatures.signature import Clause
-from hypothesis import given
-from hypothesis import strategies as st
 
 CLAUSE = Clause("domains", "high", ())
 LABEL = st.sampled_from(["a", "b", "api", "x-1", "com", "ai"])

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Held, Observation, Value
-from hypothesis import given
-from hypothesis import strategies as st
 
 MATCHES: list[tuple[str, dict[str, Value], str, str]] = [
     ("dns.query", {"name": "API.holly.example."}, "domains", "high"),

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from aimscope_signatures import normalise
-from aimscope_signatures.normalise import FORMS, canonical
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aimscope_signatures import normalise
+from aimscope_signatures.normalise import FORMS, canonical
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
-from aimscope_signatures import catalogue, schema
-from aimscope_signatures.schema import Refused
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimscope_signatures import catalogue, schema
+from aimscope_signatures.schema import Refused
 from tests.signatures.conftest import HOLLY, write
 
 
@@ -60,10 +61,8 @@ def test_any_bytes_are_a_signature_or_a_problem(data: bytes) -> None:
 @given(st.integers(0, len(HOLLY) - 1), st.characters(codec="utf-8"))
 def test_a_signature_with_one_character_changed_never_crashes(position: int, char: str) -> None:
     text = HOLLY[:position] + char + HOLLY[position + 1 :]
-    try:
-        schema.parse(text.encode(), "x.yaml")
-    except Refused as refused:
-        assert refused.problems
+    with contextlib.suppress(Refused):
+        assert schema.parse(text.encode(), "x.yaml").id
 
 
 def test_depth_and_size_are_bounded() -> None:

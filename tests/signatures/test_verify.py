@@ -4,10 +4,10 @@ import datetime
 from pathlib import Path
 
 import pytest
+
 from aimscope_signatures.catalogue import Catalogue, load
 from aimscope_signatures.lint import lint
 from aimscope_signatures.verify import benign, verify
-
 from tests.signatures.conftest import HOLLY, write
 
 TODAY = datetime.date(2026, 11, 23)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import msgspec
 
 from aimscope_agent.host.facts import Found
+from aimscope_agent.readers import browser_profiles as profiles
 from aimscope_agent.sensor import Look
-from aimscope_agent.sensors import _browser_profiles as profiles
 from aimscope_signatures.model import Observation
 
 _PREFERENCES = "/{Secure Preferences,Preferences}"

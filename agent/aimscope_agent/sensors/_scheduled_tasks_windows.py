@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from aimscope_agent.sensors._services_windows import words as words_of
+from aimscope_agent.readers.services_windows import words as words_of
 
 _MOST_ACTIONS = 64
 _DECLARATION = re.compile(r"<!\s*(?:DOCTYPE|ENTITY)")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aimscope_agent.readers import browser_profiles as profiles
 from aimscope_agent.sensor import Look, Sensor
 from aimscope_agent.sensors import _browser_extensions_chromium as chromium
-from aimscope_agent.sensors import _browser_profiles as profiles
 from aimscope_signatures.model import Observation
 
 _LIST = "/extensions.json"

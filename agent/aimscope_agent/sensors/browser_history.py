@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from aimscope_agent.host.facts import Found
+from aimscope_agent.readers import browser_profiles as profiles
 from aimscope_agent.sensor import Look, Sensor
-from aimscope_agent.sensors import _browser_profiles as profiles
 from aimscope_signatures.conditions import host_pattern
 from aimscope_signatures.model import Observation
 from aimscope_signatures.normalise import hostname

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from aimscope_agent.host.facts import Process, Socket
 from aimscope_agent.launch import program
+from aimscope_agent.readers.running import running
 from aimscope_agent.sensor import Look, Sensor
 from aimscope_agent.sensors._listeners_answers import fields
 from aimscope_agent.sensors._listeners_questions import (
@@ -16,7 +17,6 @@ from aimscope_agent.sensors._listeners_questions import (
     next_question,
     questions,
 )
-from aimscope_agent.sensors._processes_running import running
 from aimscope_signatures.model import Observation, Status, Value
 
 _MOST_PORTS = 128

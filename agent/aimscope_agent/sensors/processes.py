@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from aimscope_agent.host.facts import Process
+from aimscope_agent.readers.running import running, shown
 from aimscope_agent.sensor import Look, Sensor
-from aimscope_agent.sensors._processes_running import running, shown
 from aimscope_signatures.model import Observation
 
 _KTHREADD = 2

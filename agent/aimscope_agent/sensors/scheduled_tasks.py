@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from aimscope_agent.host.facts import Found
 from aimscope_agent.launch import Launch, resolve
+from aimscope_agent.readers import services_launchd as launchd
+from aimscope_agent.readers import services_systemd as systemd
 from aimscope_agent.sensor import Look, Sensor
 from aimscope_agent.sensors import _scheduled_tasks_cron as cron
 from aimscope_agent.sensors import _scheduled_tasks_windows as windows
-from aimscope_agent.sensors import _services_launchd as launchd
-from aimscope_agent.sensors import _services_systemd as systemd
 from aimscope_signatures.model import Observation, Status
 
 _SYSTEM_CRON = ("/etc/crontab", "/etc/cron.d/*")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aimscope_agent.readers import services_launchd as launchd
+from aimscope_agent.readers import services_systemd as systemd
+from aimscope_agent.readers import services_windows as windows
 from aimscope_agent.sensor import Look, Sensor
-from aimscope_agent.sensors import _services_launchd as launchd
-from aimscope_agent.sensors import _services_systemd as systemd
-from aimscope_agent.sensors import _services_windows as windows
 from aimscope_signatures.model import Observation
 
 

@@ -101,7 +101,7 @@ def _coverage(coverage: Iterable[Coverage]) -> Iterable[Line]:
     for part in coverage:
         if part.status is Status.OFF:
             continue
-        counts = ", ".join(f"{number:,} {what}" for what, number in part.counts.items())
+        counts = ", ".join(f"{number:,} {what}" for what, number in part.counts.items() if number)
         whole = part.status is Status.COMPLETE and not part.gaps
         style = "green" if whole else "dim" if part.status is Status.UNSUPPORTED else "yellow"
         yield f"  {part.sensor.replace('_', ' '):20} {part.status.value:12} {counts}".rstrip(), style

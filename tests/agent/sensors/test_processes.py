@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.agent.sensors.planted import Host, fields, gaps
 
 from aimscope_agent.host.facts import Process
-from aimscope_agent.sensors._processes_running import running, shown
+from aimscope_agent.readers.running import running, shown
 from aimscope_agent.sensors.processes import SENSOR
 from aimscope_signatures.model import Status, Value
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.agent.sensors.planted import Host, fields, gaps
 
-from aimscope_agent.sensors._services_systemd import settings, template
-from aimscope_agent.sensors._services_windows import words
+from aimscope_agent.readers.services_systemd import settings, template
+from aimscope_agent.readers.services_windows import words
 from aimscope_agent.sensors.services import SENSOR
 from aimscope_signatures.model import Status, Value
 
