@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from aimscope_cli.report import Evidence, Inventory, Report, Row
 from aimscope_collector.findings import Factor, RiskRating
 from aimscope_signatures.model import Coverage, Gap, Held, Status
@@ -24,11 +26,11 @@ EVIDENCE = Evidence(
 WEAK = Evidence(kind="process", identity="low", presence="used", fields={"name": "goose"})
 
 
+_ROW = Row("", "", "V", "assistant", "authorised", "", "", ("Because.",))
+
+
 def row(service: str, verdict: str, name: str = "", **more: object) -> Row:
-    return Row(  # type: ignore[arg-type]
-        service=service, name=name or service, vendor="V", category="assistant", verdict=verdict, unit="",
-        condition="", reasons=("Because.",), **more,
-    )  # fmt: skip
+    return msgspec.structs.replace(_ROW, service=service, name=name or service, verdict=verdict, **more)
 
 
 REPORT = Report(

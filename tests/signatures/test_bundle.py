@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import platformdirs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +39,7 @@ def test_a_checkout_is_compiled_once_and_an_edit_is_never_served_stale(
     write(folder, HOLLY)
     monkeypatch.setattr(bundle, "SERVICES", folder)
     monkeypatch.setattr(bundle, "PACKAGED", tmp_path / "none")
-    monkeypatch.setattr(bundle.platformdirs, "user_cache_path", lambda _name: cache)
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda _name: cache)
     assert len(bundle.shipped()) == 1
     (compiled,) = cache.iterdir()
     assert compiled.stat().st_mode & 0o077 == 0
