@@ -19,7 +19,7 @@ def _set(text: str) -> frozenset[str]:
 
 
 SHELLS: Final = _set("sh bash zsh dash ash ksh mksh fish csh tcsh cmd powershell pwsh")
-SHELL_PREFIXES: Final = _set("exec command builtin & . call start")
+SHELL_PREFIXES: Final = _set("exec command builtin & . call start { ( ! then do else")
 PREPARATIONS: Final = _set(
     "cd export source set unset ulimit umask echo trap mkdir sleep true false test [ [[ eval pushd popd alias shopt "
     "printf setlocal title chcp if then fi rem"

@@ -277,3 +277,15 @@ def test_no_secret_is_told(program: str, more: list[str], form: str, secret: str
 def test_what_follows_a_short_option_for_a_secret_is_not_told(program: str, secret: str) -> None:
     for argv in ([program, "-p", secret], [program, "-p" + secret], [program, "x", "-p", secret, "y"]):
         assert secret not in repr(resolve(argv))
+
+
+@pytest.mark.parametrize(
+    ("text", "process"),
+    [
+        ("test -x a || { cd / && run-parts /etc/cron.daily; }", "run-parts"),  # Debian's /etc/crontab
+        ("( cd /x && ollama serve )", "ollama"),
+        ("if true; then ollama serve; fi", "ollama"),
+    ],
+)
+def test_groups_of_a_shell_are_looked_into(text: str, process: str) -> None:
+    assert resolve(["sh", "-c", text]).process == process
