@@ -45,21 +45,15 @@ def _assigned(look: Look, file: Found, place: places.Place, judge: Judge) -> lis
     if text is None:
         return []
     pairs = assignments.dotenv(text) if place == "dotenv" else assignments.shell(text)
-    return _once(finding for finding, _ in judge.assigned(pairs))
+    return _once(judge.assigned(pairs))
 
 
 def _config(look: Look, file: Found, judge: Judge) -> list[Finding]:
     text = look.text(file, _LARGEST_CONFIGURATION)
     if text is None:
         return []
-    named: list[Finding] = []
-    told: list[str] = []
-    if judge.names_in(text):
-        for finding, value in judge.assigned(_settings(look, file, text), secrets=True):
-            if finding.env_name:
-                named.append(finding)
-                told.append(value)
-    return _once(iter([*named, *judge.written(text, told)]))
+    pairs = _settings(look, file, text) if judge.names_in(text) else ()
+    return _once(judge.configured(pairs, text))
 
 
 def _settings(look: Look, file: Found, text: str) -> Iterator[tuple[str, str]]:
@@ -106,7 +100,7 @@ def _processes(look: Look, judge: Judge) -> Iterator[Observation]:
 
 
 def _environment(look: Look, pid: int, judge: Judge) -> list[Finding]:
-    return _once(finding for finding, _ in judge.assigned(look.environment(pid)))
+    return _once(judge.assigned(look.environment(pid)))
 
 
 def _of_the_kernel(process: Process) -> bool:

@@ -18,6 +18,7 @@ _FORMS = (
         rf"Set-(?:Item|Content)[ \t]+(?:-Path[ \t]+)?env:{_NAME}[ \t]+(?:-Value[ \t]+)?{_QUOTED}()", re.IGNORECASE
     ),
 )
+_ALIAS = re.compile(r"(?:\A|\s)alias\s+[\w.-]+=")
 _CODE = re.compile(r"""(?:[^#'"]|"(?:[^"\\]|\\.)*"|'[^']*'|(?<=\S)#)*""")
 _DOTENV = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.-]{0,127})\s*[=:]\s*(.*)")
 
@@ -27,7 +28,7 @@ def shell(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         if "=" not in line and "set" not in line.lower():
             continue
-        bounded = line[:_LONGEST_LINE]
+        bounded = _ALIAS.sub(" ", line[:_LONGEST_LINE])
         code = _CODE.match(bounded)
         # A quote that does not close: the line goes on, and a comment cannot be told.
         end = code.end() if code and bounded[code.end() : code.end() + 1] == "#" else len(bounded)

@@ -1,6 +1,6 @@
 """Whether a value is a credential, and of what: by the name it stands under and by its form.
 
-Values come in and nothing of them goes out but the name of a pattern and a keyed digest.
+Values come in; what goes out is the name of a variable, the name of a pattern and a keyed digest.
 """
 
 from __future__ import annotations
@@ -75,24 +75,36 @@ class Judge:
         """Whether a text mentions a variable that a signature names and that holds a secret."""
         return any(self.names(name) and _is_secret(name) for name in set(_SECRETS.findall(text)))
 
-    def assigned(self, pairs: Iterable[tuple[str, str]], *, secrets: bool = False) -> Iterator[tuple[Finding, str]]:
-        """What the assigned values are, each with the value; of ``secrets`` only variables whose names say so count."""
+    def assigned(self, pairs: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        """What the values are that are assigned to variables."""
         pairs = [(name, value[:_LONGEST_VALUE]) for name, value in pairs]
         keys = self._possible("\n".join(value for _, value in pairs))
         for name, value in pairs:
-            named = self.names(name) and (_is_secret(name) or not secrets)
-            key, pattern = max(_keys_in(value, keys), key=_length, default=("", "")) if keys else ("", "")
-            if pattern:
-                yield Finding(name if named else "", pattern, self._digest(key)), value
-            elif named and value and not _is_stand_in(value, _is_secret(name)):
-                yield Finding(name, "", self._digest(value) if _is_secret(name) else ""), value
+            if finding := self._judged(name, value, keys):
+                yield finding
 
-    def written(self, text: str, told: Iterable[str] = ()) -> Iterator[Finding]:
-        """What fits a pattern anywhere in a text, apart from the values ``told`` already."""
-        told = tuple(told)
-        for key, pattern in _keys_in(text, self._possible(text)):
+    def configured(self, pairs: Iterable[tuple[str, str]], text: str) -> Iterator[Finding]:
+        """What is in the text of a configuration, ``pairs`` of it: known variables of secrets, and any key."""
+        keys = self._possible(text)
+        told: list[str] = []
+        for name, value in pairs:
+            if _is_secret(name) and self.names(name) and (finding := self._judged(name, value[:_LONGEST_VALUE], keys)):
+                told.append(value)
+                yield finding
+        for key, pattern in _keys_in(text, keys):
             if not any(key in value for value in told):
                 yield Finding("", pattern, self._digest(key))
+
+    def _judged(self, name: str, value: str, keys: Iterable[KeyPattern]) -> Finding | None:
+        known = self.names(name)
+        if keys:
+            bare = value.replace(":-", "  ")  # before the default of a reference: ${NAME:-value}
+            key, pattern = max(_keys_in(bare, keys), key=_length, default=("", ""))
+            if pattern:
+                return Finding(name if known else "", pattern, self._digest(key))
+        if known and not _is_stand_in(value, _is_secret(name)):
+            return Finding(name, "", self._digest(value) if _is_secret(name) else "")
+        return None
 
     def _possible(self, text: str) -> list[KeyPattern]:
         """Patterns that may fit somewhere in a text: most texts hold no key at all."""
