@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from aimscope_agent.host.facts import Found
 from aimscope_agent.sensor import Look
 from aimscope_agent.sensors import _applications_folders as folders
+from aimscope_agent.sensors import _applications_signature as signature
 from aimscope_signatures.model import Observation
 
 _BUNDLES = "/Applications/*.app/"
@@ -43,7 +44,7 @@ def _bundle(look: Look, app: Found) -> Iterator[Observation]:
             id=f"bundle:{identifier}",
             name=_text(info, "CFBundleName") or folders.base(app.path).removesuffix(".app"),
             version=_text(info, "CFBundleShortVersionString"),
-            team_id=_team(look, app, info),
+            team_id=_signed(look, f"{app.host_path}/{inside}", info) or _team(look, app, info),
             path=app.path,
         )
 
@@ -51,6 +52,15 @@ def _bundle(look: Look, app: Found) -> Iterator[Observation]:
 def _text(info: Mapping[object, object], key: str) -> str:
     value = info.get(key)
     return value.strip() if isinstance(value, str) else ""
+
+
+def _signed(look: Look, folder: str, info: Mapping[object, object]) -> str:
+    """The team in the signature of the main program."""
+    name = _text(info, "CFBundleExecutable")
+    if not name or "/" in name:
+        return ""
+    program = f"{folder}/MacOS/{name}" if folder.endswith("/Contents") else f"{folder}/{name}"
+    return signature.team(lambda offset, size: look.part(program, offset, size) or b"")
 
 
 _TEAM = re.compile(r"([A-Z0-9]{10})\.?\Z")
