@@ -12,7 +12,7 @@ from aimscope_agent.sensors.code.files import Plan, has_commands
 from aimscope_agent.sensors.code.imports import IMPORTERS, Modules, python
 from aimscope_agent.sensors.code.known import Known
 from aimscope_agent.sensors.code.locks import LOCKS
-from aimscope_agent.sensors.code.mentions import Hosts, Models, mentions
+from aimscope_agent.sensors.code.mentions import Hosts, Models, Words, mentions
 from aimscope_agent.sensors.code.text import Lines, Named, is_generated
 from aimscope_signatures.interests import Interests
 from aimscope_signatures.normalise import package
@@ -33,8 +33,7 @@ class Reader:
 
     def __init__(self, interests: Interests, modules: Modules) -> None:
         self._known = Known(interests.packages)
-        self._hosts = Hosts(interests.hosts)
-        self._models = Models(interests.model_ids)
+        self._words = Words(Hosts(interests.hosts), Models(interests.model_ids))
         self._modules = modules
 
     def read(self, path: str, plan: Plan, text: str, note: Note) -> Iterator[tuple[Fact, int]]:
@@ -73,7 +72,7 @@ class Reader:
                 yield Fact("code.image", (("image", image),), at)
 
     def _mentions(self, text: str, *, settings: bool = False) -> Iterator[Fact]:
-        for found in mentions(text, self._hosts, self._models, settings=settings):
+        for found in mentions(text, self._words, settings=settings):
             if found.model:
                 yield Fact("code.model", (("model", found.model),), found.offset)
             else:

@@ -10,13 +10,14 @@ from aimscope_agent.sensors.code.text import Named, Spans
 
 Importer = Callable[[str, Known], Iterator[Named]]
 
-_PYTHON = re.compile(
-    r"(?:^|;)[ \t]*(?:"
+_IMPORT = re.compile("import")
+_STATEMENT = re.compile(
+    r"[ \t]*(?:"
     r"from[ \t]+(?P<base>[A-Za-z_][\w.]{0,200})[ \t]+import[ \t]*(?P<names>\([^)]{0,4000}\)?|[^\n#;]{1,400})"
     r"|import[ \t]+(?P<modules>[^\n#;]{1,400}))"
-    r"|(?:\bimport_module|\b__import__)\([ \t]*[\"'](?P<called>[A-Za-z_][\w.]{0,200})[\"']",
-    re.MULTILINE,
 )
+_CALL = re.compile(r"import(?:_module|__)\([ \t]{0,20}[\"'](?P<called>[A-Za-z_][\w.]{0,200})[\"']")
+_LONGEST_START = 250
 _WORD = re.compile(r"[A-Za-z_][\w.]{0,200}")
 _REMARK = re.compile(r"#[^\n]*")
 _NO_PYTHON = re.compile(
@@ -44,9 +45,19 @@ _RUST = re.compile(
 def python(text: str, known: Known) -> Iterator[Named]:
     """``import a.b``, ``from a import b``, ``import_module("a")``; not within strings and comments."""
     hits: list[Named] = []
-    for found in _PYTHON.finditer(text):
-        hits += ((package, at) for module, at in _modules(found) if (package := known.module(module)))
-    yield from _code(hits, _NO_PYTHON, text)
+    end = 0
+    # a plain word is searched for much faster than the start of a statement
+    for word in _IMPORT.finditer(text):
+        at = word.start()
+        if at < end:
+            continue
+        start = max(text.rfind("\n", at - _LONGEST_START, at), text.rfind(";", at - _LONGEST_START, at)) + 1
+        if called := _CALL.match(text, at):
+            hits.append((known.module(called["called"]), at))
+        elif (statement := _STATEMENT.match(text, start)) and statement.end() > at:
+            end = statement.end()
+            hits += ((known.module(module), place) for module, place in _modules(statement))
+    yield from _code([hit for hit in hits if hit[0]], _NO_PYTHON, text)
 
 
 def _modules(found: re.Match[str]) -> Iterator[Named]:
@@ -56,12 +67,10 @@ def _modules(found: re.Match[str]) -> Iterator[Named]:
         for part in _REMARK.sub("", found["names"]).strip("()").split(","):
             name = _WORD.match(part.strip())
             yield (f"{base}.{name[0]}" if name else base), start
-    elif modules := found["modules"]:
-        for part in modules.split(","):
+    else:
+        for part in found["modules"].split(","):
             if name := _WORD.match(part.strip()):
                 yield name[0], found.start("modules")
-    elif found["called"]:
-        yield found["called"], found.start()
 
 
 def javascript(text: str, known: Known) -> Iterator[Named]:

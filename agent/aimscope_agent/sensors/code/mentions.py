@@ -11,12 +11,12 @@ import msgspec
 from aimscope_signatures.conditions import glob_pattern, host_pattern
 from aimscope_signatures.normalise import hostname
 
-_URL = re.compile(
-    r"(?:https?|wss?|grpcs?):(?://|\\/\\/)(?P<host>(?:[\w.:@%*-]|\$?\{[^{}\s\"'`]{0,60}\}|<[\w-]{1,40}>){3,253})"
-    r"(?P<path>(?:\\?/[\w.~%:@!$&*+,=(){}-]{0,200}){0,20})",
-    re.IGNORECASE,
-)
-_QUOTED = re.compile(r"[\"'`](?P<text>[A-Za-z0-9@][\w@.:/+-]{1,200})[\"'`]")
+_HOST = r"(?P<host>(?:[\w.:@%*-]|\$?\{[^{}\s\"'`]{0,60}\}|<[\w-]{1,40}>){3,253})"
+_URL = re.compile(r"://" + _HOST + r"(?P<path>(?:/[\w.~%:@!$&*+,=(){}-]{0,200}){0,20})")
+_ESCAPED_URL = re.compile(r":\\/\\/" + _HOST + r"(?P<path>(?:\\?/[\w.~%:@!$&*+,=(){}-]{0,200}){0,20})")
+_SCHEMES = ("http", "https", "ws", "wss", "grpc", "grpcs")
+# a host has a dot, a model id a digit, a dash or a slash: most words in quotes are neither
+_QUOTED = re.compile(r"[\"'`]((?:[A-Za-z][A-Za-z_]{0,60}[\d.:/+-]|[\d@])[\w@.:/+-]{0,200})[\"'`]")
 _SETTING = re.compile(
     r"^[ \t]*(?:-[ \t]+)?(?:export[ \t]+|ENV[ \t]+)?(?P<key>[\w.-]{1,80})(?:[ \t]*[:=][ \t]*|[ \t]+)"
     r"(?P<value>[A-Za-z0-9@][\w@.:/+-]{1,200})[ \t]*(?:#[^\n]*)?$",
@@ -51,6 +51,7 @@ class Hosts:
         for host in every - self._names:
             self._patterns.setdefault(host.rpartition("*")[2].partition(".")[2], []).append(host_pattern(host))
         self.find = functools.lru_cache(_REMEMBERED)(self._find)
+        self.written = functools.lru_cache(_REMEMBERED)(_written)
 
     def _find(self, host: str) -> bool:
         rest = host
@@ -59,6 +60,11 @@ class Hosts:
                 return True
             rest = rest.partition(".")[2]
         return False
+
+
+def _written(text: str) -> str:
+    """The host of a URL, ``*`` for what is put in when the program runs."""
+    return hostname(_VARIABLE.sub("*", text))
 
 
 class Models:
@@ -71,9 +77,9 @@ class Models:
         wide = [pattern for pattern in every if "*" in pattern and not re.search(r"[\d/]", pattern.partition("*")[0])]
         self._exact = _any(pattern for pattern in every if pattern not in wide)
         self._wide = _any(wide)
-        self.find = functools.lru_cache(_REMEMBERED)(self._find)
 
-    def _find(self, text: str) -> bool:
+    def find(self, text: str) -> bool:
+        """Whether a word is a model id."""
         name = text.lower()
         if name[:2] not in self._starts:
             return False
@@ -86,52 +92,54 @@ def _any(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(glob_pattern(pattern).pattern for pattern in patterns) or r"(?!)")
 
 
-def mentions(text: str, hosts: Hosts, models: Models, *, settings: bool) -> Iterator[Mention]:
+class Words:
+    """What a word in quotes is, if the catalogue knows it. Words recur, so answers are remembered."""
+
+    def __init__(self, hosts: Hosts, models: Models) -> None:
+        self.hosts = hosts
+        self._models = models
+        self.what = functools.lru_cache(_REMEMBERED)(self._what)
+
+    def _what(self, word: str) -> Mention | None:
+        if self._models.find(word):
+            return Mention(0, model=word)
+        name, _, path = word.partition("/")
+        if "." not in name or "@" in name or (not path and name.count(".") == 1 and name.endswith(_FILE_OR_FUNCTION)):
+            return None
+        host = hostname(name)
+        return Mention(0, host=host, url_path=f"/{path}" if path else "") if self.hosts.find(host) else None
+
+
+def mentions(text: str, words: Words, *, settings: bool) -> Iterator[Mention]:
     """URLs, quoted hosts and quoted model ids; in ``settings`` (YAML, .env …) also values without quotes."""
-    if "://" in text or ":\\/\\/" in text:
-        yield from _urls(text, hosts)
-    wanted = {word for word in set(_QUOTED.findall(text)) if models.find(word) or _host(word, hosts)}
-    if wanted:
-        for found in _QUOTED.finditer(text):
-            if found["text"] in wanted:
-                yield from _word(text, found, "text", hosts, models)
-    if settings:
-        for found in _SETTING.finditer(text):
-            key, value = found["key"], found["value"]
-            if (_OF_HOST.search(key) and _host(value, hosts)) or (_OF_MODEL.search(key) and models.find(value)):
-                yield from _word(text, found, "value", hosts, models)
+    yield from _urls(_URL, text, words.hosts)
+    if ":\\/\\/" in text:
+        yield from _urls(_ESCAPED_URL, text, words.hosts)
+    wanted = {word for word in set(_QUOTED.findall(text)) if words.what(word)}
+    for found in _QUOTED.finditer(text) if wanted else ():
+        about = words.what(found[1]) if found[1] in wanted else None
+        if about and (len(found[1]) > _SHORT_ID or _OF_MODEL.search(_line(text, found.start()))):
+            yield msgspec.structs.replace(about, offset=found.start(1))
+    for found in _SETTING.finditer(text) if settings else ():
+        about = words.what(found["value"])
+        if about and (_OF_MODEL if about.model else _OF_HOST).search(found["key"]):
+            yield msgspec.structs.replace(about, offset=found.start("value"))
 
 
-def _urls(text: str, hosts: Hosts) -> Iterator[Mention]:
+def _urls(pattern: re.Pattern[str], text: str, hosts: Hosts) -> Iterator[Mention]:
     paths: dict[str, set[str]] = {}
-    for found in _URL.finditer(text):
-        host = hostname(_VARIABLE.sub("*", found["host"]))
+    for found in pattern.finditer(text):
+        start = found.start()
+        if not text[max(0, start - 5) : start].lower().endswith(_SCHEMES):
+            continue
+        host = hosts.written(found["host"])
         if host and hosts.find(host):
             path = found["path"].replace("\\/", "/")
             known = paths.setdefault(host, set())
             if len(known) >= _MOST_PATHS and path not in known:
                 continue
             known.add(path)
-            yield Mention(found.start(), host=host, url_path=path if path != "/" else "")
-
-
-def _host(word: str, hosts: Hosts) -> str:
-    """The host that a word without a scheme names, if it is known."""
-    name, _, path = word.partition("/")
-    if "." not in name or "@" in name or (not path and name.count(".") == 1 and name.endswith(_FILE_OR_FUNCTION)):
-        return ""
-    host = hostname(name)
-    return host if host and hosts.find(host) else ""
-
-
-def _word(text: str, found: re.Match[str], group: str, hosts: Hosts, models: Models) -> Iterator[Mention]:
-    word, start = found[group], found.start(group)
-    if models.find(word):
-        if len(word) > _SHORT_ID or _OF_MODEL.search(_line(text, start)):
-            yield Mention(start, model=word)
-    elif host := _host(word, hosts):
-        path = word.partition("/")[2]
-        yield Mention(start, host=host, url_path=f"/{path}" if path else "")
+            yield Mention(start, host=host, url_path=path if path != "/" else "")
 
 
 def _line(text: str, offset: int) -> str:
