@@ -46,6 +46,7 @@ def test_dormant_takes_a_complete_look_by_every_sensor_that_could_see_it(
     "row",
     [
         use(name="ChatGPT"),  # a web site: a machine cannot prove that nobody uses it
+        use(name="OpenAI API"),  # no sensor of this scan could see it
         use(status="prohibited"),
         use(status="proposed"),
         use(status="retired"),
@@ -77,3 +78,8 @@ def test_without_knowing_the_sensors_every_one_has_to_be_complete() -> None:
         coverage = (*COMPLETE, Coverage("shell", status))
         result = reconcile((), coverage, inventory(use()), SERVICES, unit="", host="h", today=TODAY)
         assert len(result.findings) == expected
+
+
+def test_a_web_site_is_never_dormant_on_a_machine() -> None:
+    result = reconcile((), COMPLETE, inventory(use(name="ChatGPT")), SERVICES, unit="", host="h", today=TODAY)
+    assert result.findings == ()

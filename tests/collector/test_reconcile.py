@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimscope_collector.findings import Verdict
@@ -170,6 +170,7 @@ _rows = st.lists(
 
 
 @given(_sightings, _rows, st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_the_order_of_the_arguments_does_not_matter(
     sightings: list[Sighting], rows: list[AuthorisedUse], random: Any
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimscope_collector.inventory.model import Weights
@@ -96,6 +96,7 @@ def test_matrix(likelihood: int, impact: int, expected: str) -> None:
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5))
+@settings(deadline=None)
 def test_sides_stay_between_one_and_five(base: float, weight: float) -> None:
     weights = Weights(likelihood_base=base, impact_base=base, presence_used=weight, personal_account=weight)
     rating = rate([USED], None, personal_account=True, weights=weights)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from aimscope_collector.findings import Verdict
@@ -41,6 +43,7 @@ VERDICTS: list[tuple[str, tuple[AuthorisedUse, ...], Verdict]] = [
     ("for other machines", (use(hosts=("server-*",)),), "out_of_scope"),
     ("for a device group, ours unknown", (use(allowed_device_groups=("developers",)),), "out_of_scope"),
     ("for an environment, ours unknown", (use(environments=("lab",)),), "out_of_scope"),
+    ("retired elsewhere", (use(status="retired", units=("sales",)),), "unregistered"),
     ("prohibited elsewhere", (use(status="prohibited", units=("sales",)),), "unregistered"),
     ("prohibited until yesterday", (use(status="prohibited", expiry=YESTERDAY), use(id="2")), "authorised"),
     ("prohibited from tomorrow on", (use(status="prohibited", start=TOMORROW), use(id="2")), "authorised"),
@@ -128,3 +131,13 @@ def test_an_overdue_review_and_a_condition_for_people_are_mentioned() -> None:
     assert finding.verdict == "authorised"
     assert "Its review was due on 2026-11-22." in finding.reasons
     assert "For people to check: Only with test data." in finding.reasons
+
+
+@pytest.mark.parametrize("status", ["proposed", "retired", "prohibited"])
+def test_a_row_for_another_place_that_authorises_nothing_decides_nothing(status: str) -> None:
+    assert only(judge(CURSOR, rows=(use(status=status, units=("sales",)),))).row == ""
+
+
+def test_rows_alike_in_every_rank_are_taken_in_an_order_of_their_own() -> None:
+    rows = (use(name="Cursor", notes="b"), use(name="cursor"), use(name="Cursor", notes="a"))
+    assert len({only(judge(CURSOR, rows=order)).reasons for order in itertools.permutations(rows)}) == 1

@@ -78,6 +78,7 @@ def check(data: bytes, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(data=st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes(suffix: str, data: bytes) -> None:
     check(data, suffix)
 
@@ -86,12 +87,13 @@ def test_any_bytes(suffix: str, data: bytes) -> None:
 @given(
     pieces=st.lists(st.sampled_from(_SNIPPETS), max_size=30), encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"])
 )
+@settings(deadline=None)
 def test_pieces_of_the_formats(suffix: str, pieces: list[str], encoding: str) -> None:
     check("".join(pieces).encode(encoding, "replace"), suffix)
 
 
 @given(systems=_systems, rest=st.dictionaries(st.sampled_from(_WORDS), _values))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_well_formed_documents_of_any_content(systems: object, rest: dict[str, object]) -> None:
     document = {"aimscope_inventory": 1, "systems": systems, **rest}
     check(json.dumps(document).encode(), ".json")
@@ -113,6 +115,7 @@ WORKBOOK = _workbook()
 
 
 @given(seed=st.integers(0, 10_000))
+@settings(deadline=None)
 def test_damaged_workbooks(seed: int) -> None:
     chance = random.Random(seed)
     data = bytearray(WORKBOOK)
@@ -122,6 +125,7 @@ def test_damaged_workbooks(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10_000))
+@settings(deadline=None)
 def test_workbooks_with_a_damaged_part(seed: int) -> None:
     chance = random.Random(seed)
     target = io.BytesIO()
@@ -137,6 +141,7 @@ def test_workbooks_with_a_damaged_part(seed: int) -> None:
 
 
 @given(st.binary(max_size=100))
+@settings(deadline=None)
 def test_decoding_never_fails(data: bytes) -> None:
     decode(data)
 
@@ -145,5 +150,6 @@ def test_decoding_never_fails(data: bytes) -> None:
     st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=0x24F), min_size=8),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
 )
+@settings(deadline=None)
 def test_decoding_gives_back_what_was_written(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding)) == text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimscope_collector.inventory.model import AuthorisedUse
@@ -24,6 +24,7 @@ MATCHES: list[tuple[str, AuthorisedUse, dict[str, str]]] = [
     ("domain that only ends alike", use(name="x", allowed_domains=("notcursor.sh",)), {}),
     ("domain above a service's", use(name="x", allowed_domains=("openai.com",)), {}),
     ("domain with a pattern", use(name="x", allowed_domains=(BEDROCK,)), {"bedrock": "domain"}),
+    ("the pattern is the whole name", use(name="x", allowed_domains=(f"{BEDROCK}.example",)), {}),
     ("the star is one label", use(name="x", allowed_domains=("bedrock-runtime.a.b.amazonaws.com",)), {}),
     ("domain and name", use(name="ChatGPT", allowed_domains=("cursor.com",)), {"cursor": "domain", "chatgpt": "name"}),
     ("name", use(name="cursor"), {"cursor": "name"}),
@@ -84,6 +85,7 @@ def test_every_unmatched_name_is_listed_and_only_the_first_are_searched() -> Non
 
 
 @given(st.text(max_size=40), st.text(max_size=20))
+@settings(deadline=None)
 def test_suggestions_for_any_text(name: str, vendor: str) -> None:
     found = INDEX.suggest(name, vendor)
     assert len(found) <= 3

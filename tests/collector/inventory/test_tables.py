@@ -12,6 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from aimscope_collector.inventory import table
 from aimscope_collector.inventory.load import parse
 from aimscope_collector.inventory.model import AuthorisedUse
 from aimscope_collector.inventory.problems import Loaded
@@ -165,9 +166,11 @@ def test_cells_like_formulas_stay_text(cell: str) -> None:
     assert systems(csv(f'Name,Status\n"{cell}",approved\n'))[0].name == cell.strip()
 
 
-def test_too_many_rows() -> None:
-    loaded = csv("Name,Status\n" + "x,approved\n" * 200_001)
-    assert [(error.line, error.message) for error in loaded.errors] == [(200_002, "More than 200,000 systems.")]
+def test_too_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MAX_ROWS", 3)
+    assert len(systems(csv("Name,Status\n" + "x,approved\n" * 3))) == 3
+    loaded = csv("Name,Status\n" + "x,approved\n" * 5)
+    assert [(error.line, error.message) for error in loaded.errors] == [(5, "More than 3 systems.")]
 
 
 # Excel
@@ -225,6 +228,13 @@ SHEET = "xl/worksheets/sheet1.xml"
 XMLNS = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 
 
+ENTITIES = (
+    b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "Tool">]><worksheet %s>
+<sheetData><row r="1"><c r="A1" t="str"><v>&a;</v></c></row></sheetData></worksheet>"""
+    % XMLNS
+)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -232,7 +242,7 @@ XMLNS = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
         b"PK\x03\x04",
         b"not a workbook",
         _with_part("xl/media/zeros.bin", bytes(150_000_000)),
-        _with_part(SHEET, b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><worksheet>&a;</worksheet>'),
+        _with_part(SHEET, ENTITIES),
         _with_part(SHEET, b"<worksheet"),
         _with_part("xl/workbook.xml", b"<x/>"),
     ],

@@ -46,6 +46,8 @@ def test_every_type_of_field() -> None:
               two
               lines
             owner:
+            approver: ~
+            next_review: null
         """
     ).systems
     assert system.status == "approved"
@@ -57,7 +59,7 @@ def test_every_type_of_field() -> None:
     assert system.allowed_domains == ("cursor.com", "cursor.sh")
     assert system.version == "4.10"
     assert system.notes == "two\nlines"
-    assert system.owner == ""
+    assert (system.owner, system.approver, system.next_review) == ("", "", None)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,7 @@ def test_a_problem_reads_as_a_sentence_with_its_place() -> None:
 
 HEADER = "aimscope_inventory"
 REFUSED = [
+    ("on its own line", "systems:\n- status:\n    wrong\n", (2, "systems[0].status", '"wrong" is not known here.')),
     ("anchor", "a: &x 1\n", (1, "a", 'The anchor "&x" is not read.')),
     ("alias", "\nb: *x\n", (2, "b", 'The alias "*x" is not read.')),
     ("tag", "a: !ruby/x y\n", (1, "a", 'The tag "!ruby/x" is not read.')),
