@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,16 @@ def open_host(root: Path | None) -> Host:
         raise Failure(str(error)) from None
 
 
-def open_projects(folder: Path) -> Host:
-    """A host for project folders: files only, nothing of the running machine."""
+def open_projects(folders: Sequence[Path]) -> tuple[Host, tuple[str, ...]]:
+    """A host for project folders, and what they are called on it: files only, nothing of the running machine."""
     from aimscope_agent.host.offline import OfflineHost
 
+    drives = {folder.anchor for folder in folders}
+    if len(drives) != 1:
+        raise Failure(f"project folders of one drive at a time, not of {', '.join(sorted(drives))}")
+    drive = Path(drives.pop())
     try:
-        return OfflineHost(Path(folder.anchor))
+        # on a host every path starts at its root, whichever drive that is
+        return OfflineHost(drive), tuple("/" + "/".join(folder.parts[1:]) for folder in folders)
     except ValueError as error:
         raise Failure(str(error)) from None

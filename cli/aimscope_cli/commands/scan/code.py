@@ -52,10 +52,11 @@ def code(
         if not folder.is_dir():
             raise Failure(f"{folder} is no folder")
     wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    host, projects = open_projects(folders)
     request = Request(
         target="code",
-        host=open_projects(folders[0]),
-        options=Options(projects=tuple(map(str, folders))),
+        host=host,
+        options=Options(projects=projects),
         inventory=inventory,
         unit=unit,
         quiet=quiet,
