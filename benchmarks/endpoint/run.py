@@ -19,7 +19,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from home import build
 from measure import machine, paired, table
 
-PEERS = {"nexusshadowscan": "nexusshadowscan==0.1.4"}
+PEERS = {
+    "nexusshadowscan endpoint": ("nexusshadowscan==0.1.4", "shadowscan", ("endpoint", "--home", "{home}")),
+    "nexusshadowscan code": ("nexusshadowscan==0.1.4", "shadowscan", ("code", "{home}")),
+    "agent-bom scan": ("agent-bom==0.110.0", "agent-bom", ("scan", "--offline", "--no-scan", "{home}")),
+}
+"""Published scanners: requirement, program, arguments. Each looks for a part of what all our sensors look for."""
 
 
 def main() -> None:
@@ -59,13 +64,14 @@ def main() -> None:
 def _peers(folder: Path, root: Path) -> dict[str, list[str]]:
     """Published scanners that can be installed here, each in an environment of its own."""
     found: dict[str, list[str]] = {}
-    for name, requirement in PEERS.items():
-        place = folder / name
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        done = subprocess.run([str(place / "bin/pip"), "install", "-q", requirement], check=False, capture_output=True)
-        program = shutil.which(name, path=str(place / "bin"))
-        if done.returncode == 0 and program:
-            found[name] = [program, "scan", str(root / "home" / "ann")]
+    for name, (requirement, program, arguments) in PEERS.items():
+        place = folder / requirement.partition("=")[0]
+        if not place.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+            subprocess.run([str(place / "bin/pip"), "install", "-q", requirement], check=False, capture_output=True)
+        path = shutil.which(program, path=str(place / "bin"))
+        if path:
+            found[name] = [path, *(argument.format(home=root / "home" / "ann") for argument in arguments)]
     return found
 
 

@@ -197,7 +197,7 @@ def _hints(
     request: Request, rows: tuple[reports.Row, ...], result: ScanResult, inventory: Inventory | None
 ) -> tuple[str, ...]:
     found: list[str] = []
-    if inventory is None and rows:
+    if inventory is None and rows and request.target == "host":
         found.append("No inventory yet: `aimscope inventory init --from-scan` drafts one from this scan.")
     remedies = sorted({gap.remedy for part in result.coverage for gap in part.gaps if gap.remedy})
     if remedies:

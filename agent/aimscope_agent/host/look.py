@@ -211,11 +211,12 @@ class HostLook:
         return Observation(kind, kept, _short(at), subject, self._now)
 
     def coverage(self, sensor: str, observed: int = 0) -> Coverage:
-        """What this look came to. A look that saw something and was denied elsewhere is partial, not denied."""
-        worst = self._gaps.worst()
-        status = Status.PARTIAL if observed and worst is Status.DENIED else worst
+        """What this look came to. A folder that may not be read makes it partial; to be denied takes a whole source."""
+        worst, gaps = self._gaps.worst(), self._gaps.told()
+        only_places = all("/" in gap.source for gap in gaps if gap.status is Status.DENIED)
+        status = Status.PARTIAL if worst is Status.DENIED and (observed or only_places) else worst
         counts = {"observed": observed} if observed else {}
-        return Coverage(sensor, status, self._gaps.told(), counts | self._counts)
+        return Coverage(sensor, status, gaps, counts | self._counts)
 
 
 def _short(value: str) -> str:
