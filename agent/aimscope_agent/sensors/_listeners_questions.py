@@ -109,7 +109,7 @@ def _ordered(group: Sequence[ProbePlan], every: Sequence[ProbePlan], owner: Owne
     if len({plan.service for plan in group}) == 1:
         return group
     if owner.interpreted:  # anybody's program: what is usual at many ports is a protocol, as MCP, and no one product
-        return sorted(group, key=lambda plan: -len(plan.ports))
+        return sorted(group, key=lambda plan: (-len(plan.ports), plan.path != "/"))
     everywhere = _by_path(every)  # a page tells its product, and many products share the path of their models
     return sorted(group, key=lambda plan: (plan.path != "/", -len(everywhere[plan.path])))
 

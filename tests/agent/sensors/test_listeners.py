@@ -188,6 +188,7 @@ def test_what_fits_the_owner_comes_before_what_is_usual_at_the_port() -> None:
 
 def test_anybodys_program_is_asked_for_what_no_product_has_to_itself() -> None:
     assert paths(8000, Owner("python3", "", "python3", "server.py"))[:2] == ["/mcp", "/sse"]
+    assert paths(7860, Owner("python3", "", "python3", "app.py"))[0] == "/"  # whose page it is, its answer tells
 
 
 def test_behind_a_forwarder_the_page_is_asked_for_and_then_the_most_usual_path() -> None:
