@@ -38,7 +38,7 @@ def known(text: str, packages: Known) -> Iterator[Named]:
         ecosystem, one = next(about for way, about in _WAYS.items() if found[way])
         start = found.start("arguments")
         for argument in _arguments(found["arguments"]):
-            name = argument[0].strip("[](){}`")
+            name = argument[0].strip("(){}`")
             if ecosystem == "pypi":
                 name = requirement(name.partition("@")[0])
             if package := packages.package(f"{ecosystem}:{name}") if name else "":

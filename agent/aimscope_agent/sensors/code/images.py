@@ -20,7 +20,7 @@ _FROM = re.compile(
 )
 _VARIABLE = re.compile(r"\$\{(?P<braced>\w{1,100})(?::?[-?](?P<default>[^{}\s]{0,200}))?\}|\$(?P<plain>\w{1,100})")
 _YAML = re.compile(
-    r"^[ \t]*(?:-[ \t]+)?[\"']?(?:image|container)[\"']?[ \t]*:[ \t]*[\"']?(?P<image>[^\s\"'#]{1,500})"
+    r"(?:^[ \t]*(?:-[ \t]+)?|[{,][ \t]*)[\"']?(?:image|container)[\"']?[ \t]*:[ \t]*[\"']?(?P<image>[^\s\"'#,]{1,500})"
     r"|^[ \t]*(?:-[ \t]+)?uses:[ \t]*[\"']?docker://(?P<uses>[^\s\"'#]{1,500})"
     r"|^(?P<indent>[ \t]*)image:[ \t]*(?:#[^\n]*)?\n"
     r"(?P=indent)[ \t]+(?:name|repository):[ \t]*[\"']?(?P<named>[^\s\"'#]{1,500})",

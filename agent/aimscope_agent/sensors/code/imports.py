@@ -51,7 +51,8 @@ def python(text: str, known: Known) -> Iterator[Named]:
         at = word.start()
         if at < end:
             continue
-        start = max(text.rfind("\n", at - _LONGEST_START, at), text.rfind(";", at - _LONGEST_START, at)) + 1
+        earliest = max(at - _LONGEST_START, 0)
+        start = max(text.rfind("\n", earliest, at), text.rfind(";", earliest, at)) + 1
         if called := _CALL.match(text, at):
             hits.append((known.module(called["called"]), at))
         elif (statement := _STATEMENT.match(text, start)) and statement.end() > at:

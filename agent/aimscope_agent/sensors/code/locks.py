@@ -31,13 +31,15 @@ _PACKAGE_LOCK = Lock(
     re.compile(
         rf"\"(?:[^\"\n]{{0,2000}}/)?node_modules/(?P<name>{_NPM})\"\s*:\s*\{{"
         rf"|\"(?P<old>{_NPM})\"\s*:\s*\{{\s*\"version\""
+        # a package under another name has its own beside it
+        rf"|\"name\"\s*:\s*\"(?P<alias>{_NPM})\""
     ),
 )
 
 
 def _package_lock(text: str) -> Iterator[Named]:
     for found in _PACKAGE_LOCK.pattern.finditer(text):
-        group = "name" if found["name"] else "old"
+        group = str(found.lastgroup)
         yield f"npm:{found[group]}", found.start(group)
 
 

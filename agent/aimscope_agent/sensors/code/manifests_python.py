@@ -12,7 +12,7 @@ _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,213}[A-Za-z0-9])?"
 _REQUIREMENT = re.compile(rf"\s*(?P<name>{_NAME})\s*(?:\[[^\]\n]{{0,500}}\])?\s*(?:$|[=<>!~;@#\\(]|--)")
 _EGG = re.compile(rf"[#&]egg=(?P<name>{_NAME})")
 _OF_SETUP = re.compile(r"\b(?:install_requires|setup_requires|tests_require|extras_require)\s{0,20}=\s{0,20}[\[{(]")
-_STRING = re.compile(r"([\"'])(?P<text>[^\"'\n]{1,500})\1(?!\s{0,20}:)")
+_STRING = re.compile(r"([\"'])(?P<text>[^\"'\n]{1,500})\1(?P<key>\s{0,20}:)?")
 _SETUP_KEYS = frozenset({"install_requires", "tests_require", "setup_requires"})
 _NO_PACKAGES = frozenset({"python", "pip"})
 
@@ -70,11 +70,14 @@ def pipfile(text: str) -> Iterator[Named]:
 
 def setup_py(text: str) -> Iterator[Named]:
     """``setup.py``, never run: strings between the brackets that follow ``install_requires=`` and its like."""
+    end = 0
     for found in _OF_SETUP.finditer(text):
         start = found.end()
+        if start <= end:
+            continue
         end = _closing(text, start)
         for string in _STRING.finditer(text, start, end):
-            if name := requirement(string["text"]):
+            if not string["key"] and (name := requirement(string["text"])):
                 yield f"pypi:{name}", string.start("text")
 
 

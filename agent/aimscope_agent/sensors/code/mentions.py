@@ -11,7 +11,7 @@ import msgspec
 from aimscope_signatures.conditions import glob_pattern, host_pattern
 from aimscope_signatures.normalise import hostname
 
-_HOST = r"(?P<host>(?:[\w.:@%*-]|\$?\{[^{}\s\"'`]{0,60}\}|<[\w-]{1,40}>){3,253})"
+_HOST = r"(?P<host>(?:[\w.:@%*-]|\$?\{[^{}\s`]{0,60}\}|<[\w-]{1,40}>){3,253})"
 _URL = re.compile(r"://" + _HOST + r"(?P<path>(?:/[\w.~%:@!$&*+,=(){}-]{0,200}){0,20})")
 _ESCAPED_URL = re.compile(r":\\/\\/" + _HOST + r"(?P<path>(?:\\?/[\w.~%:@!$&*+,=(){}-]{0,200}){0,20})")
 _SCHEMES = ("http", "https", "ws", "wss", "grpc", "grpcs")
@@ -27,6 +27,8 @@ _OF_HOST = re.compile(r"host|endpoint|domain|server|base|url", re.IGNORECASE)
 _OF_MODEL = re.compile(r"model|engine|deployment|llm|gpt|openai", re.IGNORECASE)
 _FILE_OR_FUNCTION = (".so", ".app", ".run", ".new")
 _SHORT_ID = 3
+"""Characters of an id that is a word of its own in other matters: counts where a model is asked for."""
+_TO_MODEL = re.compile(r"model\w{0,20}[\"']?\s{0,5}(?:[:=,(]|=>)\s{0,5}$", re.IGNORECASE)
 _REMEMBERED = 65_536
 _MOST_PATHS = 20
 """Of one host in one file."""
@@ -118,7 +120,7 @@ def mentions(text: str, words: Words, *, settings: bool) -> Iterator[Mention]:
     wanted = {word for word in set(_QUOTED.findall(text)) if words.what(word)}
     for found in _QUOTED.finditer(text) if wanted else ():
         about = words.what(found[1]) if found[1] in wanted else None
-        if about and (len(found[1]) > _SHORT_ID or _OF_MODEL.search(_line(text, found.start()))):
+        if about and (len(found[1]) > _SHORT_ID or _TO_MODEL.search(text, max(0, found.start() - 40), found.start())):
             yield msgspec.structs.replace(about, offset=found.start(1))
     for found in _SETTING.finditer(text) if settings else ():
         about = words.what(found["value"])
@@ -140,10 +142,3 @@ def _urls(pattern: re.Pattern[str], text: str, hosts: Hosts) -> Iterator[Mention
                 continue
             known.add(path)
             yield Mention(start, host=host, url_path=path if path != "/" else "")
-
-
-def _line(text: str, offset: int) -> str:
-    """The line around an offset, at most 200 characters to each side."""
-    start = max(text.rfind("\n", 0, offset) + 1, offset - 200)
-    end = text.find("\n", offset)
-    return text[start : min(end if end >= 0 else len(text), offset + 200)]

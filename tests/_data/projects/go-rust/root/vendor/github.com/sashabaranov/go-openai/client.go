@@ -1,0 +1,3 @@
+package openai
+
+const apiURL = "https://api.openai.com/v1"

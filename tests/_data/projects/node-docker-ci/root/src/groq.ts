@@ -1,0 +1,1 @@
+export const groq = { host: "api.groq.com", gpt: "gpt", o1: ["o1"] };
