@@ -1,0 +1,132 @@
+"""Real tools, installed once from the registries and kept outside the clone.
+
+An environment is a tree like a small machine's root, with one home in it: what is installed there lies where a person's
+tools lie, and the same tree serves a live scan (as the home of that scan) and ``--root``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+_SECONDS = 840
+_SHAPE = 1
+"""Rises when the same requirements would be laid out differently."""
+
+
+class Venv(msgspec.Struct, frozen=True):
+    """A virtual environment in a folder of the home."""
+
+    folder: str
+    requirements: tuple[str, ...]
+
+
+class Node(msgspec.Struct, frozen=True):
+    """npm packages in a folder of the home: a project's, or (``everywhere``) the prefix of `npm install --global`."""
+
+    folder: str
+    packages: tuple[str, ...]
+    everywhere: bool = False
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """What a home holds. ``pipx`` names applications, each of which pipx gives an environment of its own."""
+
+    name: str
+    venvs: tuple[Venv, ...] = ()
+    node: tuple[Node, ...] = ()
+    pipx: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Differs when anything does that decides what is installed."""
+        told = msgspec.json.encode((_SHAPE, self, sys.version_info[:2], sys.platform, sys.base_prefix))
+        return hashlib.sha256(told).hexdigest()[:16]
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """An installed recipe: ``root`` is the tree to scan, ``home`` the one home in it."""
+
+    root: Path
+    home: Path
+
+
+def cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aimscope-e2e"
+
+
+def installed(recipe: Recipe) -> Environment:
+    """The environment of a recipe, built if it is not there yet.
+
+    Scripts in a virtual environment name the folder they were made in, so a finished one is not moved: what is renamed
+    into place is the link to it. What was interrupted has no link and is never used.
+    """
+    link = cache() / f"{recipe.name}-{recipe.key}"
+    if not link.exists():
+        place = link.with_name(f"{link.name}.{secrets.token_hex(4)}")
+        home = place / "root" / "home" / "dev"
+        home.mkdir(parents=True)
+        try:
+            _build(recipe, home, place / "build")
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        shutil.rmtree(place / "build", ignore_errors=True)
+        fresh = place.with_name(f"{place.name}.link")
+        fresh.symlink_to(place.name)
+        fresh.replace(link)
+    root = link.resolve() / "root"
+    return Environment(root, root / "home" / "dev")
+
+
+def _build(recipe: Recipe, home: Path, scratch: Path) -> None:
+    for venv in recipe.venvs:
+        _virtual(home / venv.folder, venv.requirements)
+    if recipe.pipx:
+        _virtual(scratch, ("pipx",))
+        places = {"PIPX_HOME": str(home / ".local/share/pipx"), "PIPX_BIN_DIR": str(home / ".local/bin")}
+        for application in recipe.pipx:
+            run([scratch / "bin/pipx", "install", "--python", sys.executable, application], home, **places)
+    for node in recipe.node:
+        folder = home / node.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        quiet = ("--no-audit", "--no-fund", "--cache", scratch / "npm")
+        if node.everywhere:
+            run(["npm", "install", *quiet, "--global", "--prefix", folder, *node.packages], folder)
+        else:
+            (folder / "package.json").write_text('{"name": "project", "version": "1.0.0", "private": true}\n')
+            run(["npm", "install", *quiet, *node.packages], folder)
+
+
+def _virtual(folder: Path, requirements: tuple[str, ...]) -> None:
+    uv = shutil.which("uv")
+    if uv:
+        run([uv, "venv", "--quiet", "--python", sys.executable, folder], folder.parent)
+        run([uv, "pip", "install", "--quiet", "--python", folder / "bin/python", *requirements], folder)
+    else:
+        run([sys.executable, "-m", "venv", folder], folder.parent)
+        run([folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *requirements], folder)
+
+
+def run(command: list[str | Path], folder: Path, **environment: str) -> None:
+    """Run what builds; its own words are the error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} {command[1]} ended with {done.returncode}:\n{done.stdout.decode()[-4000:]}")

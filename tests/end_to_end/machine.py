@@ -1,0 +1,169 @@
+"""A machine of our own to scan: private processes, sockets and mounts, with one account that lives in a throw-away home.
+
+The account file in force there names that home as the only one, folders where other people or other software live are
+covered, and the network is a loopback of its own. The real home stays in place below all that, because the interpreter
+and the environments may lie in it; but it belongs to nobody there, so no scan looks at it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from tests.end_to_end import program
+
+_COVERED = ("/home", "/opt", "/srv")
+_SECONDS = 240
+
+# SIOCSIFFLAGS: IFF_UP for `lo`, as `ip link set lo up` does; iproute2 need not be installed
+_LOOPBACK = (
+    "import fcntl, socket, struct; "
+    "fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sH14x', b'lo', 0x1))"
+)  # fmt: skip
+
+
+class NotPermittedError(Exception):
+    """This system does not let us make namespaces; the message is its own."""
+
+
+class Machine:
+    """Namespaces that live as long as this object. ``home`` is the only home in them, ``folder`` is for our files."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.home = home
+        self.folder = folder
+        missing = [tool for tool in ("unshare", "nsenter", "mount") if not shutil.which(tool)]
+        if missing:
+            raise NotPermittedError(f"not installed: {', '.join(missing)}")
+        # what the real home's folder is called is the account here: a scan looks at one home for one name
+        name = Path.home().name
+        accounts = folder / "passwd"
+        accounts.write_text(f"{name}:x:0:0::{home}:/bin/sh\n")
+        needed = {
+            path.resolve()
+            for path in (
+                home,
+                folder,
+                Path(sys.base_prefix),
+                Path(sys.prefix),
+                Path(shutil.which("node") or "/usr/bin"),
+            )
+        }
+        covered = [place for name in _COVERED for place in _coverable(Path(name), needed)]
+        steps = [f"mount --bind {accounts} /etc/passwd", *(f"mount -t tmpfs none {place}" for place in covered)]
+        script = " && ".join((*steps, f'{sys.executable} -c "{_LOOPBACK}"', "echo ready", "exec cat"))
+        user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        self._entering = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        self._init = subprocess.Popen(
+            [
+                "unshare",
+                *user,
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "--mount",
+                "--net",
+                "sh",
+                "-c",
+                script,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._init.stdout
+        assert self._init.stderr
+        if self._init.stdout.readline() != "ready\n":
+            self._init.kill()
+            raise NotPermittedError(self._init.stderr.read().strip() or "namespaces are not permitted")
+        self._inside = psutil.Process(self._init.pid).children()[0].pid
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def close(self) -> None:
+        """End everything that runs in it."""
+        self._init.kill()
+        self._init.communicate()
+        for process in self._started:
+            process.communicate()
+
+    def _enter(self, command: Sequence[str | Path]) -> list[str]:
+        spaces = [*self._entering, "--pid", "--mount", "--net", "--wd=."]
+        return ["nsenter", "--target", str(self._inside), *spaces, *map(str, command)]
+
+    def aimscope(
+        self, *arguments: str | Path, folder: Path | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the installed program here."""
+        return subprocess.run(
+            self._enter([program.AIMSCOPE, *arguments]),
+            cwd=folder or self.folder,
+            env={**self.environment(), **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+
+    def environment(self) -> dict[str, str]:
+        return program.environment(self.home, self.folder)
+
+    def start(
+        self, command: Sequence[str | Path], log: Path, *, folder: Path | None = None, environ: Mapping[str, str] = {}
+    ) -> subprocess.Popen[bytes]:
+        """Start what is to run on while we scan; what it says goes to ``log``."""
+        path = f"{Path(command[0]).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                self._enter(command),
+                cwd=folder or self.folder,
+                env={**self.environment(), "PATH": path, **environ},
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self._started.append(process)
+        return process
+
+    def answers(self, url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
+        """Wait until something answers at a URL in here, whatever it answers. ``AssertionError`` with its log if not."""
+        ask = (
+            "import sys, urllib.request, urllib.error\n"
+            "try: urllib.request.urlopen(sys.argv[1], timeout=5)\n"
+            "except urllib.error.HTTPError: pass\n"
+            "except OSError: sys.exit(1)\n"
+        )
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            asked = subprocess.run(
+                self._enter([sys.executable, "-c", ask, url]), check=False, capture_output=True, env=self.environment()
+            )
+            if asked.returncode == 0:
+                return
+            assert process.poll() is None, f"{url}: ended with {process.returncode}:\n{_tail(log)}"
+            time.sleep(0.5)
+        raise AssertionError(f"{url}: no answer after {seconds:g} s:\n{_tail(log)}")
+
+
+def _coverable(place: Path, needed: Collection[Path]) -> Iterator[Path]:
+    """The folder, or where something is needed below it, what lies beside that."""
+    if not place.is_dir() or place.is_symlink() or place in needed:
+        return
+    if any(one.is_relative_to(place) for one in needed):
+        for child in place.iterdir():
+            yield from _coverable(child, needed)
+    else:
+        yield place
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]

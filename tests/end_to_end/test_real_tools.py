@@ -1,0 +1,112 @@
+"""Real tools of both ecosystems, installed where a person installs them, and all of them found.
+
+The live scans run in a private machine (see ``machine.py``); where that is not permitted they are skipped with the
+system's own reason, and the same tree is still scanned with ``--root``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.environments import Environment, Node, Recipe, Venv, installed
+from tests.end_to_end.machine import Machine
+from tests.end_to_end.program import aimscope, evidence, services, told
+
+PROJECT = "work/assistant"
+RECIPE = Recipe(
+    "tools",
+    venvs=(
+        Venv(
+            f"{PROJECT}/.venv",
+            ("openai", "anthropic", "langchain", "litellm", "ollama", "google-genai", "mcp-server-fetch"),
+        ),
+    ),
+    node=(
+        Node(".npm-global", ("@anthropic-ai/claude-code", "@openai/codex", "@google/gemini-cli"), everywhere=True),
+        Node(PROJECT, ("@modelcontextprotocol/server-filesystem", "@modelcontextprotocol/inspector", "ai")),
+    ),
+    pipx=("aider-chat", "llm"),
+)
+
+SITE_PACKAGES = f"{PROJECT}/.venv/lib/"
+TOOLS = (
+    ("openai-api", "pypi:openai", SITE_PACKAGES),
+    ("anthropic-api", "pypi:anthropic", SITE_PACKAGES),
+    ("langchain", "pypi:langchain", SITE_PACKAGES),
+    ("litellm", "pypi:litellm", SITE_PACKAGES),
+    ("ollama", "pypi:ollama", SITE_PACKAGES),
+    ("google-gemini-api", "pypi:google-genai", SITE_PACKAGES),
+    ("mcp-fetch", "pypi:mcp-server-fetch", SITE_PACKAGES),
+    ("aider", "pypi:aider-chat", ".local/share/pipx/venvs/aider-chat/"),
+    ("llm-cli", "pypi:llm", ".local/share/pipx/venvs/llm/"),
+    ("claude-code", "npm:@anthropic-ai/claude-code", ".npm-global/lib/node_modules"),
+    ("openai-codex", "npm:@openai/codex", ".npm-global/lib/node_modules"),
+    ("gemini-cli", "npm:@google/gemini-cli", ".npm-global/lib/node_modules"),
+    ("mcp-filesystem", "npm:@modelcontextprotocol/server-filesystem", f"{PROJECT}/node_modules"),
+    ("mcp-inspector", "npm:@modelcontextprotocol/inspector", f"{PROJECT}/node_modules"),
+    ("vercel-ai-sdk", "npm:ai", f"{PROJECT}/node_modules"),
+)
+"""Service, its package, and the folder of the home in which that lies."""
+
+NAMES = [package for _, package, _ in TOOLS]
+
+
+@pytest.fixture(scope="module")
+def tools() -> Environment:
+    return installed(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def live(tools: Environment, private_machine: Callable[[Path], Machine]) -> dict[str, Any]:
+    """A scan of the machine, while two MCP servers run as a client starts them."""
+    machine = private_machine(tools.home)
+    project = tools.home / PROJECT
+    for name, command in (
+        ("fetch", [project / ".venv/bin/mcp-server-fetch"]),
+        ("filesystem", [project / "node_modules/.bin/mcp-server-filesystem", machine.folder]),
+    ):
+        machine.start(command, machine.folder / f"{name}.log")
+    return told(machine.aimscope("scan", "--json"))
+
+
+@pytest.fixture(scope="module")
+def offline(tools: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return told(aimscope("scan", "--root", tools.root, "--json", folder=tmp_path_factory.mktemp("offline")))
+
+
+def places(report: dict[str, Any], service: str, package: str) -> list[str]:
+    """Where a package was seen, of a service that is a finding."""
+    return [
+        one["details"].get("path", "") + " ".join(one.get("sources", ()))
+        for one in evidence(report, service, "package")
+        if one["fields"].get("package") == package
+    ]
+
+
+@pytest.mark.parametrize(("service", "package", "folder"), TOOLS, ids=NAMES)
+def test_an_installed_tool_is_found_on_the_machine(
+    live: dict[str, Any], service: str, package: str, folder: str
+) -> None:
+    assert any(f"~/{folder}" in place for place in places(live, service, package)), services(live)
+
+
+@pytest.mark.parametrize(("service", "package", "folder"), TOOLS, ids=NAMES)
+def test_an_installed_tool_is_found_in_its_tree(
+    offline: dict[str, Any], service: str, package: str, folder: str
+) -> None:
+    assert any(f"~/{folder}" in place for place in places(offline, service, package)), services(offline)
+
+
+@pytest.mark.parametrize("service", ["mcp-fetch", "mcp-filesystem"])
+def test_a_running_tool_is_told_as_used(live: dict[str, Any], service: str) -> None:
+    assert "used" in {one["presence"] for one in evidence(live, service, "process")}
+
+
+def test_the_tree_says_of_the_running_machine_that_it_was_not_looked_at(offline: dict[str, Any]) -> None:
+    status = {part["sensor"]: part["status"] for part in offline["coverage"]}
+    assert status["processes"] == "unsupported"
+    assert status["packages"] == "complete"
