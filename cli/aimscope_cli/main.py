@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 
 import typer
 
 from aimscope_cli.lazy import folder_group
-from aimscope_cli.output import Failure, complain, debugging, say
+from aimscope_cli.output import Failure, complain, debugging, hint, say
 
 app = typer.Typer(
     cls=folder_group("aimscope_cli.commands", Path(__file__).parent / "commands"),
@@ -53,6 +54,7 @@ def run() -> None:
         sys.exit(130)
     except Exception as error:
         if debugging():
-            raise
+            # places only: the text of an exception may hold what was being read
+            hint("".join(traceback.format_tb(error.__traceback__)))
         complain(Failure(f"a defect in aimscope: {type(error).__name__}; run again with AIMSCOPE_DEBUG=1 to see where"))
         sys.exit(1)

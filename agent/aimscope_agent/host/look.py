@@ -9,6 +9,8 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+import msgspec
+
 from aimscope_agent.host import archive as archives
 from aimscope_agent.host import database, reading
 from aimscope_agent.host.facts import Answer, Found, Platform, Process, Row, Socket, User
@@ -16,6 +18,7 @@ from aimscope_agent.host.gaps import Gaps
 from aimscope_agent.host.machine import Host, Told
 from aimscope_agent.host.tree import TooLargeError, clean
 from aimscope_agent.host.walk import Walk, Walked
+from aimscope_agent.mask import Mask, mask_of
 from aimscope_agent.sensor import MEGABYTE, Options
 from aimscope_signatures.interests import Interests
 from aimscope_signatures.model import Coverage, Gap, Observation, Status, Value
@@ -25,6 +28,8 @@ T = TypeVar("T")
 LONGEST_TEXT = 4_096
 """Characters of one field of an observation."""
 _LONGEST_LIST = 1_000
+_MASKED = 2 * LONGEST_TEXT
+"""Characters that are looked at for keys: one that is cut off at the end of a text is hidden, too."""
 
 
 class HostLook:
@@ -51,6 +56,7 @@ class HostLook:
         self._options = options
         self._now = now
         self._digest_key = digest_key
+        self._mask = mask_of(interests.keys)
         self._gaps = Gaps()
         self._counts: dict[str, int] = {}
 
@@ -205,14 +211,15 @@ class HostLook:
         self._counts[what] = self._counts.get(what, 0) + number
 
     def see(self, kind: str, at: Found | str = "", /, *, subject: str = "", **fields: Value | None) -> Observation:
-        kept = {name: _bounded(value) for name, value in fields.items() if value is not None and value not in ("", ())}
-        if isinstance(at, Found):
-            return Observation(kind, kept, at.path, subject or at.user, self._now)
-        return Observation(kind, kept, _short(at), subject, self._now)
+        given = {name: value for name, value in fields.items() if value is not None and value not in ("", ())}
+        kept = {name: _shown(value, self._mask) for name, value in given.items()}
+        source, user = (at.path, at.user) if isinstance(at, Found) else (_short(at), "")
+        return Observation(kind, kept, self._mask(source), self._mask(_short(subject or user)), self._now)
 
     def coverage(self, sensor: str, observed: int = 0) -> Coverage:
         """What this look came to. A folder that may not be read makes it partial; to be denied takes a whole source."""
-        worst, gaps = self._gaps.worst(), self._gaps.told()
+        worst = self._gaps.worst()
+        gaps = tuple(msgspec.structs.replace(gap, source=self._mask(gap.source)) for gap in self._gaps.told())
         only_places = all("/" in gap.source for gap in gaps if gap.status is Status.DENIED)
         status = Status.PARTIAL if worst is Status.DENIED and (observed or only_places) else worst
         counts = {"observed": observed} if observed else {}
@@ -223,9 +230,10 @@ def _short(value: str) -> str:
     return clean(value if len(value) <= LONGEST_TEXT else value[: LONGEST_TEXT - 1] + "…")
 
 
-def _bounded(value: Value) -> Value:
+def _shown(value: Value, mask: Mask) -> Value:
+    """A value as it leaves the scan: bounded, and without the text of a key."""
     if isinstance(value, str):
-        return _short(value)
+        return _short(mask(value[:_MASKED]))
     if isinstance(value, tuple):
-        return tuple(_short(item) for item in value[:_LONGEST_LIST])
+        return tuple(_short(mask(item[:_MASKED])) for item in value[:_LONGEST_LIST])
     return value
