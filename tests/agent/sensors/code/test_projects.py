@@ -16,7 +16,7 @@ from aimscope_signatures.bundle import shipped
 from aimscope_signatures.kinds import IDENTITIES
 from aimscope_signatures.matcher import Matcher
 
-PROJECTS = Path(__file__).parents[2] / "_data" / "projects"
+PROJECTS = Path(__file__).parents[3] / "_data" / "projects"
 NAMES = sorted(path.parent.name for path in PROJECTS.glob("*/expected.json"))
 
 
