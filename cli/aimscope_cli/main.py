@@ -52,7 +52,7 @@ def run() -> None:
     except KeyboardInterrupt:
         complain(Failure("stopped"))
         sys.exit(130)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence
         if debugging():
             # places only: the text of an exception may hold what was being read
             hint("".join(traceback.format_tb(error.__traceback__)))

@@ -152,6 +152,7 @@ def _interests(catalogue: Catalogue) -> Interests:
     packages: set[str] = set()
     model_ids: list[str] = []
     hosts: list[str] = []
+    url_hosts: list[str] = []
     for entry in catalogue:
         hints: list[str] = []
         for clause in entry.clauses:
@@ -175,6 +176,8 @@ def _interests(catalogue: Catalogue) -> Interests:
                     model_ids.extend(values)
                 case "domains" | "hosts":
                     hosts.extend(values)
+                case "" if clause.kind == "code.endpoint":
+                    url_hosts.extend(value for test in clause.tests if test.field == "host" for value in test.values)
                 case "":
                     programs, shipped = _written(clause, "process_name"), _written(clause, "package")
                     processes.update(programs)
@@ -199,6 +202,7 @@ def _interests(catalogue: Catalogue) -> Interests:
         packages=frozenset(packages),
         model_ids=tuple(model_ids),
         hosts=tuple(hosts),
+        url_hosts=tuple(dict.fromkeys(url_hosts)),
     )
 
 

@@ -50,3 +50,5 @@ class Interests(msgspec.Struct, frozen=True):
     packages: frozenset[str] = frozenset()
     model_ids: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    url_hosts: tuple[str, ...] = ()
+    """Hosts of which only some paths are AI: of interest where a path is known, and nowhere else."""
