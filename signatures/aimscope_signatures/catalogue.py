@@ -152,7 +152,7 @@ def _interests(catalogue: Catalogue) -> Interests:
     packages: set[str] = set()
     model_ids: list[str] = []
     hosts: list[str] = []
-    url_hosts: list[str] = []
+    urls: list[str] = []
     for entry in catalogue:
         hints: list[str] = []
         for clause in entry.clauses:
@@ -177,7 +177,7 @@ def _interests(catalogue: Catalogue) -> Interests:
                 case "domains" | "hosts":
                     hosts.extend(values)
                 case "" if clause.kind == "code.endpoint":
-                    url_hosts.extend(value for test in clause.tests if test.field == "host" for value in test.values)
+                    urls.append("".join(test.values[0] for test in clause.tests))
                 case "":
                     programs, shipped = _written(clause, "process_name"), _written(clause, "package")
                     processes.update(programs)
@@ -202,7 +202,7 @@ def _interests(catalogue: Catalogue) -> Interests:
         packages=frozenset(packages),
         model_ids=tuple(model_ids),
         hosts=tuple(hosts),
-        url_hosts=tuple(dict.fromkeys(url_hosts)),
+        urls=tuple(urls),
     )
 
 

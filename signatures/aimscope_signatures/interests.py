@@ -50,5 +50,5 @@ class Interests(msgspec.Struct, frozen=True):
     packages: frozenset[str] = frozenset()
     model_ids: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    url_hosts: tuple[str, ...] = ()
-    """Hosts of which only some paths are AI: of interest where a path is known, and nowhere else."""
+    urls: tuple[str, ...] = ()
+    """``host/path-prefix`` of AI inside larger services: of interest where a path is known, and nowhere else."""

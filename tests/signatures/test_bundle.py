@@ -56,7 +56,7 @@ def test_interests_are_what_the_signatures_say(holly: Catalogue) -> None:
     assert found.mcp_config == {"~/.holly/mcp.json": "holly", "./.holly/mcp.json": "holly"}
     assert found.env == {"HOLLY_API_KEY"}
     assert "saas.example" not in found.hosts  # only some of its paths are AI
-    assert found.url_hosts == ("saas.example",)
+    assert found.urls == ("saas.example/holly/",)
     assert found.env_patterns == ("HOLLY_*_TOKEN",)
     assert [(probe.path, probe.ports) for probe in found.probes] == [("/api/status", (4242,))]
     (key,) = found.keys

@@ -31,7 +31,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = _moment
-    environment.tests["place"] = lambda source: "/" in source
+    environment.tests["place"] = lambda source: "/" in source or ":" in source
     groups = [
         (verdict, WORDS[verdict], [row for row in report.findings if row.verdict == verdict]) for verdict in VERDICTS
     ]

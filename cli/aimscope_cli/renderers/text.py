@@ -86,7 +86,7 @@ def _what(evidence: Evidence) -> str:
 
 def _evidence(evidence: Evidence, explain: bool) -> Iterable[Line]:
     subject = f" [{evidence.subject}]" if evidence.subject else ""
-    place = next((place for place in evidence.sources if "/" in place), "")
+    place = next((place for place in evidence.sources if "/" in place or ":" in place), "")
     source = f"  {place}" if place and place not in _what(evidence) else ""
     yield f"      {evidence.kind}: {_what(evidence)}{subject}{source}", "dim"
     if explain:

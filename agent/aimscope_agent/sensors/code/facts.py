@@ -33,7 +33,7 @@ class Reader:
 
     def __init__(self, interests: Interests, modules: Modules) -> None:
         self._known = Known(interests.packages)
-        self._words = Words(Hosts((*interests.hosts, *interests.url_hosts)), Models(interests.model_ids))
+        self._words = Words(Hosts(interests.hosts, interests.urls), Models(interests.model_ids))
         self._modules = modules
 
     def read(self, path: str, plan: Plan, text: str, note: Note) -> Iterator[tuple[Fact, int]]:

@@ -44,16 +44,24 @@ class Mention(msgspec.Struct, frozen=True):
 
 
 class Hosts:
-    """Which hosts the catalogue knows: by label, those with ``*`` by pattern."""
+    """Which hosts the catalogue knows: by label, those with ``*`` by pattern, those of ``urls`` with their path."""
 
-    def __init__(self, hosts: Iterable[str]) -> None:
+    def __init__(self, hosts: Iterable[str], urls: Iterable[str] = ()) -> None:
         every = frozenset(hosts)
+        self._paths: dict[str, tuple[str, ...]] = {}
+        for url in urls:
+            host, _, path = url.partition("/")
+            self._paths[host] = (*self._paths.get(host, ()), "/" + path)
         self._names = frozenset(host for host in every if "*" not in host)
         self._patterns: dict[str, list[re.Pattern[str]]] = {}
         for host in every - self._names:
             self._patterns.setdefault(host.rpartition("*")[2].partition(".")[2], []).append(host_pattern(host))
         self.find = functools.lru_cache(_REMEMBERED)(self._find)
         self.written = functools.lru_cache(_REMEMBERED)(_written)
+
+    def names(self, host: str, path: str) -> bool:
+        """Whether a host, or the path on it, is of the catalogue."""
+        return self.find(host) or path.startswith(self._paths.get(host, ("\0",)))
 
     def _find(self, host: str) -> bool:
         rest = host
@@ -109,7 +117,9 @@ class Words:
         if "." not in name or "@" in name or (not path and name.count(".") == 1 and name.endswith(_FILE_OR_FUNCTION)):
             return None
         host = hostname(name)
-        return Mention(0, host=host, url_path=f"/{path}" if path else "") if self.hosts.find(host) else None
+        return (
+            Mention(0, host=host, url_path=f"/{path}" if path else "") if self.hosts.names(host, "/" + path) else None
+        )
 
 
 def mentions(text: str, words: Words, *, settings: bool) -> Iterator[Mention]:
@@ -135,8 +145,8 @@ def _urls(pattern: re.Pattern[str], text: str, hosts: Hosts) -> Iterator[Mention
         if not text[max(0, start - 5) : start].lower().endswith(_SCHEMES):
             continue
         host = hosts.written(found["host"])
-        if host and hosts.find(host):
-            path = found["path"].replace("\\/", "/")
+        path = found["path"].replace("\\/", "/")
+        if host and hosts.names(host, path):
             known = paths.setdefault(host, set())
             if len(known) >= _MOST_PATHS and path not in known:
                 continue
