@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 import msgspec
 
@@ -12,6 +13,8 @@ from aimscope_signatures.model import Value
 _BODY = 4_096
 _MOST_HEADERS = 64
 _TITLE = 256
+_SPACE = re.compile(r'("(?:[^"\\]|\\.)*+"?)|[ \t\r\n]+', re.DOTALL)
+"""A string of JSON, also one that is cut short, or the space between two."""
 
 
 def fields(answer: Answer) -> dict[str, Value]:
@@ -41,6 +44,10 @@ def _title(body: str) -> str:
     return " ".join(html.unescape(body[inside:end]).split())[:_TITLE] if end >= 0 else ""
 
 
+def _kept(found: re.Match[str]) -> str:
+    return found[1] or ""
+
+
 def _body(body: str) -> str:
     """JSON is written compactly, so that one pattern fits however a server writes it."""
     if body.lstrip()[:1] not in ("{", "["):
@@ -48,4 +55,4 @@ def _body(body: str) -> str:
     try:
         return msgspec.json.encode(msgspec.json.decode(body)).decode("utf-8", "replace")
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
-        return body  # cut short, or none after all
+        return _SPACE.sub(_kept, body)  # cut short, or none after all

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aimscope_agent.host.facts import Answer
 from aimscope_signatures.interests import ProbePlan
 
 MOST_QUESTIONS = 2
-"""Asked of one port."""
+"""Asked of one port; a last one may follow, see ``last_question``."""
+_OPENAI = "/v1/models"
+"""What a server answers that speaks OpenAI's API, of whatever make."""
 
+_NOT_HERE = (404, 405, 501)
 _FIRST_FREE_PORT = 1_024
 _SPEAK_NO_HTTP = frozenset(
     (
@@ -84,7 +87,8 @@ def questions(plans: Sequence[ProbePlan], port: int, owner: Owner) -> list[Quest
             result.setdefault(plan.path, question)
     if not result and port >= _FIRST_FREE_PORT and (owner.hidden or owner.interpreted):
         anywhere = [plan for plan in plans if not plan.ports and not plan.hints]
-        return [Question(plan.path, plan.accept, (plan.service,)) for plan in anywhere] or [Question("/")]
+        found = [Question(plan.path, plan.accept, (plan.service,)) for plan in anywhere]
+        return found or [Question("/"), Question(_OPENAI)]
     return list(result.values())
 
 
@@ -123,6 +127,14 @@ def next_question(asked: Question, answer: Answer | None, left: Sequence[Questio
         return None
     named = (other for other in left if any(_names(said, service) for service in other.services))
     return next(named, left[0] if left else None)
+
+
+def last_question(owner: Owner, answers: Mapping[str, Answer | None]) -> Question | None:
+    """Whether it speaks OpenAI's API, if anybody's program answered but has nothing at any path it was asked for."""
+    if _OPENAI in answers or not (owner.hidden or owner.interpreted):
+        return None
+    refused = all(answer is not None and answer.status in _NOT_HERE for answer in answers.values())
+    return Question(_OPENAI) if refused else None
 
 
 def _names(said: str, service: str) -> bool:

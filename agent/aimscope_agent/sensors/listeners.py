@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
-from aimscope_agent.host.facts import Process, Socket
+from aimscope_agent.host.facts import Answer, Process, Socket
 from aimscope_agent.launch import program
 from aimscope_agent.readers.running import running
 from aimscope_agent.sensor import Look, Sensor
@@ -14,6 +14,7 @@ from aimscope_agent.sensors._listeners_questions import (
     MOST_QUESTIONS,
     Owner,
     Question,
+    last_question,
     next_question,
     questions,
 )
@@ -107,7 +108,7 @@ def _responses(
             return
         asked += 1
         answered = False
-        for question, fields_of_answer in _ask(look, port, address, possible):
+        for question, fields_of_answer in _ask(look, port, address, possible, owner):
             answered = True
             yield look.see(
                 "http.response",
@@ -142,18 +143,19 @@ def _address_to_ask(look: Look, address: str) -> str:
 
 
 def _ask(
-    look: Look, port: int, address: str, possible: Sequence[Question]
+    look: Look, port: int, address: str, possible: Sequence[Question], owner: Owner
 ) -> Iterator[tuple[Question, Mapping[str, Value]]]:
     left = list(possible)
+    answers: dict[str, Answer | None] = {}
     question: Question | None = left.pop(0)
-    for _ in range(MOST_QUESTIONS):
-        if question is None:
-            return
+    while question is not None:
         answer = look.probe(port, question.path, question.accept, address)
+        answers[question.path] = answer
         if answer is not None:
             yield question, fields(answer)
-        question = next_question(question, answer, left)
-        if question is not None:
+        following = next_question(question, answer, left) if len(answers) < MOST_QUESTIONS else None
+        question = following or last_question(owner, answers)
+        if question in left:
             left.remove(question)
 
 

@@ -16,7 +16,7 @@ from aimscope_agent.host.offline import OfflineHost
 from aimscope_agent.scan import ScanResult, scan
 from aimscope_agent.sensor import Options
 from aimscope_agent.sensors._listeners_answers import fields as fields_of
-from aimscope_agent.sensors._listeners_questions import MOST_QUESTIONS, Owner, next_question, questions
+from aimscope_agent.sensors._listeners_questions import MOST_QUESTIONS, Owner, last_question, next_question, questions
 from aimscope_agent.sensors.listeners import SENSOR
 from aimscope_signatures.interests import Interests, ProbePlan
 from aimscope_signatures.model import Status, Value
@@ -112,17 +112,17 @@ def test_a_usual_port_is_asked_whoever_listens(linux: Host) -> None:
 @pytest.mark.parametrize(
     ("name", "port", "paths"),
     [
-        ("python3.12", 9123, ["/"]),
-        ("node", 9123, ["/"]),
-        ("docker-proxy", 9123, ["/"]),
-        ("", 9123, ["/"]),
+        ("python3.12", 9123, ["/", "/v1/models"]),
+        ("node", 9123, ["/", "/v1/models"]),
+        ("docker-proxy", 9123, ["/", "/v1/models"]),
+        ("", 9123, ["/", "/v1/models"]),
         ("rust-thing", 9123, []),
         ("python3.12", 999, []),
         ("python3.12", 5432, []),
         ("", 6379, []),
     ],
 )
-def test_a_port_of_no_known_product_is_asked_once_if_anything_may_run_there(
+def test_a_port_of_no_known_product_is_asked_if_anything_may_run_there(
     linux: Host, name: str, port: int, paths: list[str]
 ) -> None:
     processes = [process(5, name)] if name else []
@@ -132,7 +132,7 @@ def test_a_port_of_no_known_product_is_asked_once_if_anything_may_run_there(
 
 def test_an_owners_own_script_does_not_hide_its_interpreter(linux: Host) -> None:
     flask = process(5, "python3", ["python3", "/home/ann/.venv/bin/flask", "run"])
-    assert asked(look(linux, [listening(9123, 5)], [flask], probes={"9123 *": NOT_FOUND})) == [(9123, "/")]
+    assert asked(look(linux, [listening(9123, 5)], [flask], probes={"9123 *": NOT_FOUND}))[0] == (9123, "/")
 
 
 def test_only_loopback_and_wildcard_addresses_are_asked(linux: Host) -> None:
@@ -198,7 +198,7 @@ def test_behind_a_forwarder_the_page_is_asked_for_and_then_the_most_usual_path()
 
 def test_what_calls_itself_an_mcp_server_is_asked_for_mcp_at_any_port() -> None:
     assert paths(4711, Owner("node", "npm:@playwright/mcp", "node", "cli.js")) == ["/mcp"]
-    assert paths(4711, Owner("node", "npm:mcpherson", "node", "cli.js")) == ["/"]
+    assert paths(4711, Owner("node", "npm:mcpherson", "node", "cli.js")) == ["/", "/v1/models"]
 
 
 def test_no_path_is_asked_twice() -> None:
@@ -212,7 +212,7 @@ def test_no_path_is_asked_twice() -> None:
     [
         ({"/": {"status": 200, "body": "<title>Open WebUI</title>"}}, ["/"]),
         ({"/": {"status": 200, "headers": {"server": "open-webui"}}}, ["/"]),
-        ({"*": NOT_FOUND}, ["/", "/api/config"]),
+        ({"*": NOT_FOUND}, ["/", "/api/config", "/v1/models"]),
         ({}, []),
     ],
 )
@@ -229,6 +229,28 @@ def test_an_answer_that_names_another_product_leads_to_its_question(linux: Host)
     probes = {"8080 /mcp": page, "8080 /sse": page, "8080 /api/config": {"status": 200, "body": "{}"}}
     result = look(linux, [listening(8080, 5)], [process(5, "python3", ["python3", "main.py"])], probes=probes)
     assert asked(result) == [(8080, "/mcp"), (8080, "/api/config")]
+
+
+OPENAI_LIKE = {"status": 200, "body": '{"object": "list", "data": [{"id": "corp-7b"}]}'}
+
+
+@pytest.mark.parametrize(("port", "before"), [(9123, ["/"]), (8000, ["/mcp", "/sse"]), (11434, ["/", "/api/tags"])])
+def test_anybodys_program_that_has_nothing_else_is_asked_whether_it_speaks_openais_api(
+    linux: Host, port: int, before: list[str]
+) -> None:
+    server = process(5, "python3", ["python3", "serve.py"])
+    probes = {f"{port} *": NOT_FOUND, f"{port} /v1/models": OPENAI_LIKE}
+    result = look(linux, [listening(port, 5)], [server], probes=probes)
+    assert asked(result) == [(port, path) for path in (*before, "/v1/models")]
+    assert of(result, "http.response")[-1]["body"] == '{"object":"list","data":[{"id":"corp-7b"}]}'
+
+
+def test_a_program_with_a_page_of_its_own_or_a_silent_one_is_not_asked_on(linux: Host) -> None:
+    page = {"status": 200, "body": "<title>Shop</title>"}
+    server = process(5, "python3", ["python3", "serve.py"])
+    assert len(asked(look(linux, [listening(8000, 5)], [server], probes={"8000 *": page}))) == 2
+    assert last_question(Owner("python3", program="python3"), {"/": None}) is None
+    assert last_question(Owner("rust-thing"), {"/": Answer(404, {}, "")}) is None
 
 
 def test_what_is_likely_gets_a_second_chance_and_what_is_not_does_not(linux: Host) -> None:
@@ -259,15 +281,16 @@ def test_an_answer(linux: Host) -> None:
         "headers": {"Server": "x", "server": "uvicorn", "content-type": "text/html; charset=utf-8"},
         "body": "<html><TITLE lang='en'>\n Open &amp; WebUI </TITLE></html>",
     }
-    (found,) = of(look(linux, [listening(9123)], probes={"9123 *": answer}), "http.response")
+    (found,) = of(look(linux, [listening(9123)], probes={"9123 /": answer}), "http.response")
     assert (found["status"], found["server"], found["content_type"]) == (200, "uvicorn", "text/html")
     assert found["title"] == "Open & WebUI"
     assert "server: uvicorn" in str(found["headers"])
 
 
-def test_json_is_compact_and_what_is_cut_short_is_left_as_it_is() -> None:
+def test_json_is_compact_also_where_it_is_cut_short() -> None:
     assert fields_of(Answer(200, {}, ' {"models" : [ {"a": 1} ] }'))["body"] == '{"models":[{"a":1}]}'
-    assert fields_of(Answer(200, {}, '{"models" : ['))["body"] == '{"models" : ['
+    assert fields_of(Answer(200, {}, '{"a b" : [ "c\\" d'))["body"] == '{"a b":["c\\" d'
+    assert fields_of(Answer(200, {}, "a  b"))["body"] == "a  b"
     assert len(str(fields_of(Answer(200, {}, "x" * 70_000))["body"])) == 4_096
 
 
@@ -277,7 +300,8 @@ def test_of_cookies_only_the_names_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["[" * 60_000, '{"a":' * 10_000, "<title" * 10_000, "<title>" * 9_000, "[1e999]", "\x00"]
+    "body",
+    ["[" * 60_000, '{"a":' * 10_000, "<title" * 10_000, "<title>" * 9_000, "[1e999]", "\x00", '["' + '\\"' * 30_000],
 )
 def test_hostile_bodies(body: str) -> None:
     assert len(str(fields_of(Answer(200, {}, body))["body"])) <= 4_096
