@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from aimscope_agent.host import glob as globs
+from aimscope_agent.host.commands import COMMANDS
 from aimscope_agent.host.look import HostLook
 from aimscope_agent.host.machine import Host
 from aimscope_agent.host.walk import Walk
@@ -177,7 +178,6 @@ _ASKS: dict[str, tuple[str, ...]] = {
     "process": ("processes",),
     "listener": ("processes", "sockets"),
     "connection": ("processes", "sockets", "answers of the local resolver"),
-    "http.response": ("one HTTP GET to AI servers on loopback",),
     "container": ("sockets of local container engines",),
     "credential": ("environments of processes: names, and whether a value has the form of a key",),
 }
@@ -185,16 +185,30 @@ _ASKS: dict[str, tuple[str, ...]] = {
 
 _ASKS_OF_WINDOWS: dict[str, tuple[str, ...]] = {"application": ("registry",), "service": ("registry",)}
 
+_COMMANDS = {"application": "rpm", "container": "ctr-", "connection": "dns-"}
+"""How the names of the commands start that sensors of a kind may run."""
+
 
 def plan(host: Host, sensors: Iterable[Sensor], interests: Interests, options: Options) -> Plan:
     """What ``scan`` would look at. Nothing is read but the names of the folders to walk."""
     planned: list[Planned] = []
     for sensor in sensors:
-        asks = {ask: None for kind in sensor.emits for ask in _ASKS.get(kind, ())}
-        if host.platform == "windows":
-            asks |= {ask: None for kind in sensor.emits for ask in _ASKS_OF_WINDOWS.get(kind, ())}
         status = status_of(sensor, host, options)
-        planned.append(Planned(sensor.name, sensor.doc, status, wanted(sensor, interests), tuple(asks), sensor.privacy))
+        asks = tuple(dict.fromkeys(ask for kind in sensor.emits for ask in _asks(kind, host, options)))
+        planned.append(Planned(sensor.name, sensor.doc, status, wanted(sensor, interests), asks, sensor.privacy))
     walks = any(glob.startswith("**/") for each in planned if each.status is Status.COMPLETE for glob in each.globs)
     walked = tuple(path for path, _ in Walk(host.tree, host.mounts).places()) if walks else ()
     return Plan(tuple(user.home for user in host.tree.users), walked, tuple(planned))
+
+
+def _asks(kind: str, host: Host, options: Options) -> Iterator[str]:
+    """What sensors of a kind may ask of the running machine."""
+    yield from _ASKS.get(kind, ())
+    if host.platform == "windows":
+        yield from _ASKS_OF_WINDOWS.get(kind, ())
+    if kind == "http.response":
+        lan = " and on this machine's addresses of the local network" if options.probe_lan else ""
+        yield f"read-only HTTP requests to servers on loopback{lan}, at most three to a port"
+    for name, command in COMMANDS.items():
+        if name.startswith(_COMMANDS.get(kind, " ")) and host.platform in command.platforms:
+            yield f"output of the command: {' '.join(command.argv)}"

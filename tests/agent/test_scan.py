@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aimscope_agent import registry, scan, sensors
+from aimscope_agent.host.commands import COMMANDS
 from aimscope_agent.host.offline import OfflineHost
 from aimscope_agent.sensor import Look, Options, Sensor
 from aimscope_signatures.interests import Interests
@@ -163,6 +164,27 @@ def test_the_plan_tells_what_would_be_read_before_anything_is(host: OfflineHost)
     ]
     assert planned.sensors[3].privacy == "Reads the history."
     assert scan.plan(host, [FILES], Interests(), Options()).walked == ()
+
+
+@pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
+def test_the_plan_names_every_command_and_request_of_a_platform(tmp_path: Path, platform: str) -> None:
+    (tmp_path / "machine.json").write_text(f'{{"platform": "{platform}"}}')
+    (tmp_path / "root").mkdir()
+    host = OfflineHost(tmp_path / "root", tmp_path / "machine.json")
+
+    def asks(options: Options) -> str:
+        planned = scan.plan(host, registry.sensors(), Interests(), options)
+        return "\n".join(ask for sensor in planned.sensors for ask in sensor.asks)
+
+    for command in COMMANDS.values():
+        assert (" ".join(command.argv) in asks(Options())) == (platform in command.platforms)
+    assert "local network" not in asks(Options())
+    assert "local network" in asks(Options(probe_lan=True))
+
+
+def test_the_plan_names_the_package_database() -> None:
+    (applications,) = (sensor for sensor in registry.sensors() if sensor.name == "applications")
+    assert "/var/lib/dpkg/status" in applications.wants
 
 
 def test_sensors_are_found_by_walking_their_folder() -> None:

@@ -23,6 +23,7 @@ _DESKTOP_USER = "~/.local/share/applications/*.desktop"
 _MOST_DESKTOP = 512 * 1024
 
 WANTS = (
+    _DPKG,
     _SNAPS,
     _SNAP_FILES,
     _FLATPAK_SYSTEM,
