@@ -87,3 +87,17 @@ def describe(sighting: Sighting) -> str:
     """One piece of evidence in a few words: ``package pypi:openai``."""
     said = ", ".join(text for _, text in sighting.evidence if text)
     return printable(f"{sighting.kind.replace('_', ' ').replace('.', ' ')} {said}".strip())
+
+
+def title(sighting: Sighting) -> str:
+    """What people may call AI that no catalogue knows, by its evidence: ``MCP server crm (mcp.example)``."""
+    match sighting.kind:
+        case "mcp_server":
+            what = [text for field in ("name", "package", "host") if (text := value(sighting, field))]
+            name = what[0] + (f" ({what[-1]})" if len(what) > 1 else "") if what else ""
+            return printable(f"MCP server {name}".strip())
+        case "model":
+            return printable(f"Model {value(sighting, 'id')}".strip())
+        case "http.response":
+            return printable(f"Server that speaks OpenAI's API, port {value(sighting, 'port')}")
+    return describe(sighting)

@@ -133,7 +133,7 @@ class _Judge:
                 unit=self._place.unit,
                 condition=condition,
                 verdict=verdict,
-                name=service.name if service else service_id or condition,
+                name=service.name if service else service_id or evidence.title(seen[0]),
                 vendor=service.vendor if service else "",
                 category=service.category if service else "",
                 reasons=reasons,

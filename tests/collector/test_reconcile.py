@@ -49,6 +49,23 @@ def test_what_no_catalogue_knows_is_unknown_ai(service: str) -> None:
     assert finding.key == (service, "engineering", "dns query llm.example.net")
 
 
+@pytest.mark.parametrize(
+    ("seen", "name"),
+    [
+        (
+            see("", "mcp_server", client="cursor", name="crm", host="mcp.example.net"),
+            "MCP server crm (mcp.example.net)",
+        ),
+        (see("", "mcp_server", client="cursor", name="crm"), "MCP server crm"),
+        (see("", "model", id="corp-7b"), "Model corp-7b"),
+        (see("", "http.response", port="8765"), "Server that speaks OpenAI's API, port 8765"),
+        (see("", "dns.query", name="llm.example.net"), "dns query llm.example.net"),
+    ],
+)
+def test_what_no_catalogue_knows_has_a_name_that_people_understand(seen: Sighting, name: str) -> None:
+    assert only(judge(seen)).name == name
+
+
 def test_two_unknown_things_are_two_findings() -> None:
     result = judge(see("", "dns.query", name="a.example.net"), see("", "dns.query", name="b.example.net"))
     assert len({finding.key for finding in result.findings}) == 2
