@@ -28,7 +28,7 @@ class Venv(msgspec.Struct, frozen=True):
     requirements: tuple[str, ...]
 
 
-class Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     """npm packages in a folder of the home: a project's, or (``everywhere``) the prefix of `npm install --global`."""
 
     folder: str
@@ -36,13 +36,18 @@ class Node(msgspec.Struct, frozen=True):
     everywhere: bool = False
 
 
-class Recipe(msgspec.Struct, frozen=True):
-    """What a home holds. ``pipx`` names applications, each of which pipx gives an environment of its own."""
+class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a home holds.
+
+    ``pipx`` names applications, each of which pipx gives an environment of its own; ``wheels`` are downloaded alone,
+    without what they depend on, into a folder of that name.
+    """
 
     name: str
     venvs: tuple[Venv, ...] = ()
     node: tuple[Node, ...] = ()
     pipx: tuple[str, ...] = ()
+    wheels: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -94,6 +99,8 @@ def _build(recipe: Recipe, home: Path, scratch: Path) -> None:
         places = {"PIPX_HOME": str(home / ".local/share/pipx"), "PIPX_BIN_DIR": str(home / ".local/bin")}
         for application in recipe.pipx:
             run([scratch / "bin/pipx", "install", "--python", sys.executable, application], home, **places)
+    if recipe.wheels:
+        run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", "wheels", *recipe.wheels], home)
     for node in recipe.node:
         folder = home / node.folder
         folder.mkdir(parents=True, exist_ok=True)

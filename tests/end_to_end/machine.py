@@ -1,4 +1,4 @@
-"""A machine of our own to scan: private processes, sockets and mounts, with one account that lives in a throw-away home.
+"""A machine of our own to scan: private processes, sockets and mounts, and one account that lives in a throw-away home.
 
 The account file in force there names that home as the only one, folders where other people or other software live are
 covered, and the network is a loopback of its own. The real home stays in place below all that, because the interpreter
@@ -95,18 +95,19 @@ class Machine:
         for process in self._started:
             process.communicate()
 
-    def _enter(self, command: Sequence[str | Path]) -> list[str]:
-        spaces = [*self._entering, "--pid", "--mount", "--net", "--wd=."]
-        return ["nsenter", "--target", str(self._inside), *spaces, *map(str, command)]
+    def _enter(self, command: Sequence[str | Path], folder: Path | None = None) -> list[str]:
+        """A command line that runs in here, and in a folder as it is mounted in here."""
+        spaces = [*self._entering, "--pid", "--mount", "--net"]
+        moved = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder or self.folder)]
+        return ["nsenter", "--target", str(self._inside), *spaces, *moved, *map(str, command)]
 
     def aimscope(
-        self, *arguments: str | Path, folder: Path | None = None, **more: str
+        self, *arguments: str | Path, folder: Path | None = None, environ: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run the installed program here."""
         return subprocess.run(
-            self._enter([program.AIMSCOPE, *arguments]),
-            cwd=folder or self.folder,
-            env={**self.environment(), **more},
+            self._enter([program.AIMSCOPE, *arguments], folder),
+            env={**self.environment(), **(environ or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -114,19 +115,27 @@ class Machine:
             check=False,
         )
 
+    def scanning(self) -> subprocess.Popen[bytes]:
+        """Start a scan of this machine and do not wait for it."""
+        return self.start([program.AIMSCOPE, "scan", "--json"], self.folder / "scanning.log")
+
     def environment(self) -> dict[str, str]:
         return program.environment(self.home, self.folder)
 
     def start(
-        self, command: Sequence[str | Path], log: Path, *, folder: Path | None = None, environ: Mapping[str, str] = {}
+        self,
+        command: Sequence[str | Path],
+        log: Path,
+        *,
+        folder: Path | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start what is to run on while we scan; what it says goes to ``log``."""
         path = f"{Path(command[0]).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                self._enter(command),
-                cwd=folder or self.folder,
-                env={**self.environment(), "PATH": path, **environ},
+                self._enter(command, folder),
+                env={**self.environment(), "PATH": path, **(environ or {})},
                 stdin=subprocess.PIPE,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -135,7 +144,7 @@ class Machine:
         return process
 
     def answers(self, url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
-        """Wait until something answers at a URL in here, whatever it answers. ``AssertionError`` with its log if not."""
+        """Wait until something answers at a URL in here, whatever it is; ``AssertionError`` if nothing does."""
         ask = (
             "import sys, urllib.request, urllib.error\n"
             "try: urllib.request.urlopen(sys.argv[1], timeout=5)\n"

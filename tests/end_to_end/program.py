@@ -14,7 +14,7 @@ _SECONDS = 240
 
 
 def environment(home: Path, folder: Path) -> dict[str, str]:
-    """Variables of a person at home in ``home``: nothing of ours, no keys; state and caches of the run in ``folder``."""
+    """Variables of a person at home in ``home``: nothing of ours, no keys; state and caches are kept in ``folder``."""
     return {
         "HOME": str(home),
         "USER": "dev",
