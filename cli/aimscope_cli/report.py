@@ -156,6 +156,21 @@ def evidence_of(sighting: Sighting) -> Evidence:
     )
 
 
+_REMARKS: Mapping[str, Mapping[str, str]] = {
+    "enabled": {"False": "switched off"},
+    "remote": {"True": "on another machine"},
+    "running": {"True": "running"},
+    "organisational": {"False": "not an account of the organisation", "True": "an account of the organisation"},
+}
+
+
+def remarks_of(evidence: Evidence) -> tuple[str, ...]:
+    """What else a reader wants to know of a piece of evidence: whether it is switched off, what it is handed."""
+    found = [words for name, value in evidence.details.items() if (words := _REMARKS.get(name, {}).get(value))]
+    secrets = evidence.details.get("secrets")
+    return (*found, *((f"is handed {secrets}",) if secrets else ()))
+
+
 def summary_of(rows: Sequence[Row]) -> dict[str, int]:
     """How many services have each verdict; a service with two findings counts under the more serious one."""
     worst: dict[str, Verdict] = {}

@@ -16,9 +16,9 @@ from aimscope_cli import renderers
 from aimscope_cli.renderers import render
 from aimscope_cli.renderers.csv import safe
 from aimscope_cli.renderers.text import conclusion
-from aimscope_cli.report import Report, exit_status, is_complete, summary_of
+from aimscope_cli.report import Report, exit_status, is_complete, remarks_of, summary_of
 from aimscope_signatures.model import Coverage, Gap, Status
-from tests.cli.example import HOSTILE, REPORT, row
+from tests.cli.example import EVIDENCE, HOSTILE, REPORT, row
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "scan.schema.json"
 EMPTY = msgspec.structs.replace(REPORT, summary={}, findings=(), complete=True, inventory=None, weak=())
@@ -155,3 +155,27 @@ def test_could_not_look_is_never_found_nothing() -> None:
         "not everything could be looked at (see coverage)."
     )
     assert conclusion(EMPTY) == "No AI found."
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        ({"enabled": "False", "name": "Monica"}, ("switched off",)),
+        ({"enabled": "True"}, ()),
+        ({"remote": "True", "secrets": "API_KEY, TOKEN"}, ("on another machine", "is handed API_KEY, TOKEN")),
+        ({"remote": "False"}, ()),
+        ({"organisational": "False"}, ("not an account of the organisation",)),
+    ],
+)
+def test_what_matters_beside_the_evidence_is_said(details: dict[str, str], said: tuple[str, ...]) -> None:
+    evidence = msgspec.structs.replace(EVIDENCE, details=details)
+    report = msgspec.structs.replace(REPORT, findings=(row("a", "observed", evidence=(evidence,)),))
+    text = render("text", report)
+    assert remarks_of(evidence) == said
+    assert all(words in text for words in said)
+    assert ("switched off" in text) == ("switched off" in said)
+
+
+def test_the_text_counts_what_is_ignored() -> None:
+    assert "1 sighting is left out" in render("text", REPORT)
+    assert "left out" not in render("text", msgspec.structs.replace(REPORT, ignored=0))

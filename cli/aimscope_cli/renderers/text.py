@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aimscope_cli.report import PRESENCE_WORDS, WORDS, Evidence, Report, Row
+from aimscope_cli.report import PRESENCE_WORDS, WORDS, Evidence, Report, Row, remarks_of
 from aimscope_collector.findings import VERDICTS
 from aimscope_signatures.model import Coverage, Status
 
@@ -34,6 +34,10 @@ def lines(report: Report, *, explain: bool) -> Iterable[Line]:
         names = sorted({_what(evidence) for evidence in report.weak})
         yield "", ""
         yield f"Weak hints, not counted ({len(names)}): {', '.join(names[:8])}{' …' if len(names) > 8 else ''}", "dim"
+    if report.ignored:
+        times = "1 sighting is" if report.ignored == 1 else f"{report.ignored} sightings are"
+        yield "", ""
+        yield f"{times} left out because somebody marked them as wrong (`aimscope ignore` lists them).", "dim"
     if report.inventory and report.inventory.unmatched:
         yield "", ""
         missing = report.inventory.unmatched
@@ -88,7 +92,8 @@ def _evidence(evidence: Evidence, explain: bool) -> Iterable[Line]:
     subject = f" [{evidence.subject}]" if evidence.subject else ""
     place = next((place for place in evidence.sources if "/" in place or ":" in place), "")
     source = f"  {place}" if place and place not in _what(evidence) else ""
-    yield f"      {evidence.kind}: {_what(evidence)}{subject}{source}", "dim"
+    remarks = f"  ({'; '.join(remarks)})" if (remarks := remarks_of(evidence)) else ""
+    yield f"      {evidence.kind}: {_what(evidence)}{subject}{source}{remarks}", "dim"
     if explain:
         for held in evidence.held:
             yield f"        because {held.field} {held.operator} {held.value!r} (identity {evidence.identity})", "dim"
