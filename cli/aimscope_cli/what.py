@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -13,9 +14,11 @@ from aimscope_agent.launch import resolve
 from aimscope_signatures.kinds import IDENTITIES
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Observation, Value
+from aimscope_signatures.normalise import hostname
 from aimscope_signatures.patterns import Hit
 
 _WINDOWS_PROGRAM = re.compile(r'^"?([A-Za-z]:\\[^"]*?\.exe|\\\\[^"]*?\.exe)"?(?:\s+(.*))?$', re.IGNORECASE)
+_VERSIONED = re.compile(r"-\d+\.\d+\.\d[\w.+-]*$")
 _MAC_PROGRAM = re.compile(r"^(/(?:Applications|Users/[^/]+/Applications)/.*?\.app/Contents/MacOS/[^/]+?)(?:\s+(-.*))?$")
 
 
@@ -34,8 +37,9 @@ def ask(matcher: Matcher, kind: str, value: str) -> Verdict:
     shown = _SHOWN.get(kind, str)(value)
     if kind == "process":
         return _of_process(matcher, value, shown)
+    asked = _ASKED.get(kind, str)(value.strip())
     for section, prefix in KINDS[kind]:
-        hits = matcher.find(section, prefix + value.strip())
+        hits = matcher.find(section, asked if prefix and asked.lower().startswith(prefix) else prefix + asked)
         if hits:
             return _verdict(shown, hits)
     return Verdict(shown, None, None, None)
@@ -49,9 +53,9 @@ def _verdict(shown: str, hits: tuple[Hit, ...]) -> Verdict:
 
 def _of_process(matcher: Matcher, text: str, shown: str) -> Verdict:
     argv = arguments(text)
-    launch = resolve(argv, argv[0] if argv else "")
+    launch = resolve(argv)
     fields: dict[str, Value] = {"name": launch.process, "package": launch.package, "script": launch.script}
-    if argv and ("/" in argv[0] or "\\" in argv[0]):
+    if argv and ("/" in argv[0] or "\\" in argv[0]) and launch.process == resolve(argv[:1]).process:
         fields["exe"] = argv[0]
     found = matcher.match(Observation("process", {name: value for name, value in fields.items() if value}))
     if not found:
@@ -87,6 +91,23 @@ def _masked(value: str) -> str:
 def _name_only(value: str) -> str:
     return value.split("=", 1)[0].strip()
 
+
+def _extension(value: str) -> str:
+    """The folder of an extension has its version: ``github.copilot-1.372.0-linux-x64``."""
+    return _VERSIONED.sub("", value)
+
+
+def _package(value: str) -> str:
+    """A package URL, as bills of materials have it, is understood too: ``pkg:npm/%40scope/name@1.2``."""
+    kind, slash, name = value.removeprefix("pkg:").partition("/")
+    if not value.startswith("pkg:") or not slash:
+        return value
+    name = unquote(name.partition("?")[0].partition("#")[0])
+    ecosystem = {"golang": "go"}.get(kind, kind)
+    return f"{ecosystem}:{name.rpartition('@')[0] if '@' in name[1:] else name}"
+
+
+_ASKED: Final[Mapping[str, Callable[[str], str]]] = {"ip": hostname, "package": _package, "vscode": _extension}
 
 _SHOWN: Final[Mapping[str, Callable[[str], str]]] = {"key": _masked, "env": _name_only}
 
