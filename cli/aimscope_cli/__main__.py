@@ -6,16 +6,23 @@ import sys
 
 
 def run() -> None:
-    """Run the program; the version is told without loading anything else."""
-    if sys.argv[1:] == ["--version"]:
-        from aimscope_cli.output import say
-        from aimscope_signatures.version import __version__
+    """Run the program, and leave with its exit status; the version is told without loading anything else."""
+    from aimscope_cli.guard import guarded
 
-        say(f"aimscope {__version__}")
-        return
-    from aimscope_cli.main import run as run_program
+    guarded(_tell_version if sys.argv[1:] == ["--version"] else _run_command)
 
-    run_program()
+
+def _tell_version() -> None:
+    from aimscope_cli.output import say
+    from aimscope_signatures.version import __version__
+
+    say(f"aimscope {__version__}")
+
+
+def _run_command() -> None:
+    from aimscope_cli.main import app
+
+    app()
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
 from pathlib import Path
 
 import typer
 
 from aimscope_cli.lazy import folder_group
-from aimscope_cli.output import Failure, complain, debugging, hint, say
+from aimscope_cli.output import say
 
 app = typer.Typer(
     cls=folder_group("aimscope_cli.commands", Path(__file__).parent / "commands"),
@@ -36,25 +34,3 @@ def _root(
     Exit status: 0 done; 2 usage or input error; 3 unregistered or prohibited use found;
     4 coverage incomplete (only with --strict-coverage); 1 a check failed, or a defect in aimscope.
     """
-
-
-def run() -> None:
-    """Run a command. A user never sees a traceback: errors are one line that says what to do."""
-    try:
-        app()
-    except Failure as failure:
-        complain(failure)
-        sys.exit(failure.status)
-    except BrokenPipeError:
-        # the reader went away (`| head`): the conventional quiet end
-        sys.stderr.close()
-        sys.exit(141)
-    except KeyboardInterrupt:
-        complain(Failure("stopped"))
-        sys.exit(130)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence
-        if debugging():
-            # places only: the text of an exception may hold what was being read
-            hint("".join(traceback.format_tb(error.__traceback__)))
-        complain(Failure(f"a defect in aimscope: {type(error).__name__}; run again with AIMSCOPE_DEBUG=1 to see where"))
-        sys.exit(1)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Yields ``tell(what, done, total)``; silent where nobody watches."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield _silent
         return
     from rich.console import Console

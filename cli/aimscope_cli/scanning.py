@@ -10,13 +10,14 @@ from typing import Literal
 import msgspec
 
 from aimscope_agent.host.machine import Host
+from aimscope_agent.host.tree import clean
 from aimscope_agent.registry import sensors
 from aimscope_agent.scan import ScanResult, scan
 from aimscope_agent.sensor import Options, Sensor
 from aimscope_cli import inventories, state
 from aimscope_cli import report as reports
 from aimscope_cli.catalogues import open_catalogue
-from aimscope_cli.output import Failure, debugging, hint
+from aimscope_cli.output import Failure, debugging, trace
 from aimscope_cli.progress import progress
 from aimscope_cli.report import Report
 from aimscope_collector.findings import Reconciliation
@@ -60,6 +61,8 @@ def chosen_sensors(request: Request) -> tuple[Sensor, ...]:
 
 def run(request: Request) -> Report:
     """Scan, match, reconcile with the inventory, compare with the last scan."""
+    # names of folders need not be text; a report is
+    request = msgspec.structs.replace(request, described=clean(request.described), unit=clean(request.unit))
     catalogue = open_catalogue()
     inventory, inventory_path = inventories.find(request.inventory)
     ignores = inventories.local_ignores()
@@ -77,7 +80,7 @@ def run(request: Request) -> Report:
             now=started,
             digest_key=state.digest_key() if request.store else b"",
             progress=tell,
-            debug=hint if debugging() else None,
+            debug=trace if debugging() else None,
         )
     sightings = match(result, catalogue, request.host.name or request.described)
     emits = {sensor.name: sensor.emits for sensor in selected}
@@ -190,7 +193,7 @@ def _changes(judged: Reconciliation, compared: Comparison | None) -> tuple[froze
 def _inventory(inventory: Inventory | None, path: Path | None, judged: Reconciliation) -> reports.Inventory | None:
     if inventory is None or path is None:
         return None
-    return reports.Inventory(str(path), len(inventory.systems), tuple(one.name for one in judged.unmatched))
+    return reports.Inventory(clean(str(path)), len(inventory.systems), tuple(one.name for one in judged.unmatched))
 
 
 def _hints(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -61,7 +62,8 @@ def show_plan(request: Request, *, as_json: bool) -> None:
     say("Homes: " + (", ".join(planned.homes) or "none"))
     say("Folders whose names are walked: " + (", ".join(planned.walked) or "none"))
     for sensor in planned.sensors:
-        say(f"\n{sensor.sensor} ({sensor.status.value}): {sensor.doc}")
+        say()
+        say(f"{sensor.sensor} ({sensor.status.value}): {sensor.doc}")
         if sensor.privacy:
             say(f"  privacy: {sensor.privacy}")
         for ask in sensor.asks:
@@ -72,10 +74,17 @@ def show_plan(request: Request, *, as_json: bool) -> None:
 
 def _write(path: Path, document: str) -> None:
     """Whole or not at all, readable by this user: a report names people and machines."""
+    draft: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".aimscope-")
+        draft = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
             file.write(document)
-        Path(name).replace(path)
-    except OSError as error:
-        raise Failure(f"{path} cannot be written: {error.strerror}") from None
+        draft.replace(path)
+    except BaseException as error:
+        if draft is not None:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+        if isinstance(error, OSError):
+            raise Failure(f"{path} cannot be written: {error.strerror}") from None
+        raise

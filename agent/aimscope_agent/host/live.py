@@ -22,7 +22,7 @@ from aimscope_agent.host.commands import COMMANDS, MOST_OUTPUT, SEARCHED, Comman
 from aimscope_agent.host.facts import Answer, Platform, Process, Row, Socket, User
 from aimscope_agent.host.machine import Told
 from aimscope_agent.host.offline import users_from_homes
-from aimscope_agent.host.tree import AS_ROOT, Tree
+from aimscope_agent.host.tree import AS_ROOT, Tree, clean
 from aimscope_signatures.model import Gap, Status
 
 _PLATFORMS: dict[str, Platform] = {"linux": "linux", "darwin": "macos", "win32": "windows"}
@@ -68,7 +68,7 @@ class LiveHost:
         if sys.platform not in _PLATFORMS:
             raise ValueError(f"platform {sys.platform} is not supported")
         self.platform: Platform = _PLATFORMS[sys.platform]
-        self.name = platform.node()
+        self.name = clean(platform.node())
         users = _users(self.platform, environ)
         self.tree = Tree(os.path.abspath(os.sep), self.platform, users, _guarded(self.platform, users))  # noqa: PTH100
         self._privileged = _is_privileged()

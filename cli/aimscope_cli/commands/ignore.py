@@ -30,10 +30,12 @@ def ignore(
     Ignored sightings are left out of findings, but counted in every report. The signature itself may need a fix: please
     report a wrong detection upstream, too.
     """
+    from aimscope_agent.host.tree import clean
     from aimscope_cli.catalogues import open_catalogue
     from aimscope_cli.inventories import ignores_path, local_ignores
     from aimscope_collector.inventory.ignores import add_ignore
     from aimscope_collector.inventory.model import Ignore
+    from aimscope_signatures.kinds import KINDS
 
     if not service:
         found = local_ignores()
@@ -49,9 +51,11 @@ def ignore(
         raise Failure("an ignore needs a reason and an end: --reason TEXT --until YYYY-MM-DD")
     if service not in open_catalogue():
         raise Failure(f"no service {service!r}; `aimscope signatures list` shows them")
-    fields = dict(_pair(text) for text in evidence or ())
+    if kind and kind not in KINDS:
+        raise Failure(f"no kind of evidence {kind!r}; --explain and --json name the kind of each")
+    fields = dict(_pair(clean(text)) for text in evidence or ())
     added = add_ignore(
-        ignores_path(), Ignore(service=service, reason=reason, expiry=until.date(), kind=kind, evidence=fields)
+        ignores_path(), Ignore(service=service, reason=clean(reason), expiry=until.date(), kind=kind, evidence=fields)
     )
     if added.content is None:
         raise Failure(f"{ignores_path()} cannot be used", details=map(str, added.errors))

@@ -87,7 +87,8 @@ def explain(service: Annotated[str, typer.Argument(help="Service id.")], as_json
         return
     say(f"{entry.name} ({entry.vendor}), {entry.category}, {entry.maturity}")
     for clause in entry.clauses:
-        say(f"\n{clause.name}  →  identity {clause.identity}")
+        say()
+        say(f"{clause.name}  →  identity {clause.identity}")
         section = SECTIONS.get(clause.section)
         if section and section.targets:
             say("  looked for in: " + ", ".join(f"{kind}.{field}" for kind, field in section.targets))
@@ -107,6 +108,8 @@ def match(
     from aimscope_cli.what import ask
     from aimscope_signatures.matcher import Matcher
 
+    if sys.stdin is None:
+        raise Failure("there is no standard input to read values from")
     matcher = Matcher(open_catalogue())
     for line in sys.stdin.buffer:
         emit_json(ask(matcher, kind.value, line.decode("utf-8", "replace").rstrip("\r\n")))
@@ -193,7 +196,8 @@ def stats(
         return
     for title, group in numbers.items():
         if isinstance(group, dict):
-            say(f"\n{title}")
+            say()
+            say(title)
             for name, number in group.items():
                 say(f"  {name:22} {number:6}")
         else:
@@ -221,6 +225,10 @@ def _read(folder: Path | None, services: list[str] | None) -> tuple[Any, tuple[s
     if not base.is_dir():
         raise Failure(f"{base} is no folder")
     found, problems = read(base)
+    read_badly = {Path(problem.file).stem for problem in problems}
+    for service in services or ():
+        if service not in found and service not in read_badly:
+            raise Failure(f"no service {service!r} in {base}")
     mine = [p for p in problems if not services or Path(p.file).stem in services]
     if len(mine) < len(problems):
         hint(f"{len(problems) - len(mine)} problems in other files are left out")

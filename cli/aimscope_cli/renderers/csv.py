@@ -29,6 +29,9 @@ COLUMNS = (
 )
 
 
+_BEGINS_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+
+
 def render(report: Report) -> str:
     """RFC 4180, every cell quoted."""
     out = io.StringIO()
@@ -42,7 +45,7 @@ def render(report: Report) -> str:
 
 def safe(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
-    return "'" + cell if cell[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else cell
+    return "'" + cell if cell[:1] in _BEGINS_FORMULA else cell
 
 
 def _cells(report: Report, row: Row, evidence: Evidence | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import jinja2
 
+from aimscope_cli.output import plain
 from aimscope_cli.report import PRESENCE_WORDS, WORDS, Report
 from aimscope_collector.findings import VERDICTS
 from aimscope_signatures.model import Coverage, Status
@@ -26,6 +27,7 @@ def render(report: Report) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("aimscope_cli"),
         autoescape=True,
+        finalize=_readable,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -46,6 +48,11 @@ def render(report: Report) -> str:
         looked=[part for part in report.coverage if not _silent(part)],
         silent=[part for part in report.coverage if _silent(part)],
     )
+
+
+def _readable(value: object) -> object:
+    """Text in which no character is there only to deceive the reader (bidirectional overrides, controls)."""
+    return plain(value) if type(value) is str else value
 
 
 def _silent(part: Coverage) -> bool:

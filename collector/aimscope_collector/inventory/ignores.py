@@ -32,7 +32,10 @@ def load_ignores(path: Path) -> Loaded[IgnoreFile]:
 
 
 def add_ignore(path: Path, ignore: Ignore) -> Loaded[IgnoreFile]:
-    """Add one ignore to the file, in place of one for the same evidence. A broken file is reported, not overwritten."""
+    """Add one ignore to the file, in place of one for the same evidence.
+
+    A broken file is reported, not overwritten, and one that would be broken is not written.
+    """
     problems = Problems(str(path))
     for name, text in (("service", ignore.service), ("reason", ignore.reason)):
         if not text.strip():
@@ -42,8 +45,13 @@ def add_ignore(path: Path, ignore: Ignore) -> Loaded[IgnoreFile]:
         return Loaded(content=None, problems=(*loaded.problems, *problems.sorted()))
     others = [old for old in loaded.content.ignores if _claim(old) != _claim(ignore)]
     content = IgnoreFile(ignores=(*others, ignore))
+    text = ignore_text(content.ignores)
+    # What could not be read again would take the other ignores with it, and every scan after this one.
+    again = ignores_of(document_of(text, problems), problems)
+    if again.content is None:
+        return again
     try:
-        _replace(path, ignore_text(content.ignores))
+        _replace(path, text)
     except OSError as error:
         problems.error(0, "", f"It cannot be written: {error.strerror}.", "Check the path and its permissions.")
         return Loaded(content=None, problems=problems.sorted())
