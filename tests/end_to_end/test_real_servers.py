@@ -16,12 +16,12 @@ from tests.end_to_end.program import evidence, services, told
 RECIPE = Recipe(
     "servers",
     venvs=(
-        Venv("gateway/.venv", ("litellm[proxy]",)),
-        Venv("apps/.venv", ("gradio", "chromadb", "mcp")),
-        Venv("tracking/.venv", ("mlflow",)),
-        Venv("lab/.venv", ("jupyter-server", "jupyter-ai")),
+        Venv("gateway/.venv", ("litellm[proxy]==1.106.2",)),
+        Venv("apps/.venv", ("gradio==6.31.0", "chromadb==1.5.9", "mcp==2.3.0")),
+        Venv("tracking/.venv", ("mlflow==3.17.2",)),
+        Venv("lab/.venv", ("jupyter-server==2.21.1", "jupyter-ai==3.2.0")),
     ),
-    node=(Node("inspector", ("@modelcontextprotocol/inspector",)),),
+    node=(Node("inspector", ("@modelcontextprotocol/inspector@0.15.0",)),),
 )
 
 GRADIO = 'import gradio\ngradio.Interface(lambda text: text.upper(), "text", "text").launch(server_port=7860)\n'

@@ -6,6 +6,7 @@ system's own reason, and the same tree is still scanned with ``--root``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,34 @@ from tests.end_to_end.environments import Environment, Node, Recipe, Venv, insta
 from tests.end_to_end.machine import Machine
 from tests.end_to_end.program import aimscope, evidence, services, told
 
-PROJECT = "work/assistant"
+PROJECT, GATEWAY = "work/assistant", "work/gateway"
+AGENT = ("aider", "aider-chat", "0.86.2") if sys.version_info < (3, 13) else ("shell-gpt", "shell-gpt", "1.5.1")
+"""A Python agent with an environment of its own: aider, where it runs at all."""
+
 RECIPE = Recipe(
     "tools",
     venvs=(
         Venv(
             f"{PROJECT}/.venv",
-            ("openai", "anthropic", "langchain", "litellm", "ollama", "google-genai", "mcp-server-fetch"),
+            (
+                *("openai==3.54.0", "anthropic==2.12.0", "langchain==1.4.7", "ollama==0.6.3"),
+                *("google-genai==3.4.0", "mcp-server-fetch==2026.10.24"),
+            ),
         ),
+        Venv(f"{GATEWAY}/.venv", ("litellm==1.106.2",)),
     ),
     node=(
-        Node(".npm-global", ("@anthropic-ai/claude-code", "@openai/codex", "@google/gemini-cli"), everywhere=True),
-        Node(PROJECT, ("@modelcontextprotocol/server-filesystem", "@modelcontextprotocol/inspector", "ai")),
+        Node(
+            ".npm-global",
+            ("@anthropic-ai/claude-code@2.1.197", "@openai/codex@0.169.0", "@google/gemini-cli@0.61.0"),
+            everywhere=True,
+        ),
+        Node(
+            PROJECT,
+            ("@modelcontextprotocol/server-filesystem@2026.8.31", "@modelcontextprotocol/inspector@0.15.0", "ai"),
+        ),
     ),
-    pipx=("aider-chat", "llm"),
+    pipx=(f"{AGENT[1]}=={AGENT[2]}", "llm==0.36"),
 )
 
 SITE_PACKAGES = f"{PROJECT}/.venv/lib/"
@@ -37,11 +52,11 @@ TOOLS = (
     ("openai-api", "pypi:openai", SITE_PACKAGES),
     ("anthropic-api", "pypi:anthropic", SITE_PACKAGES),
     ("langchain", "pypi:langchain", SITE_PACKAGES),
-    ("litellm", "pypi:litellm", SITE_PACKAGES),
+    ("litellm", "pypi:litellm", f"{GATEWAY}/.venv/lib/"),
     ("ollama", "pypi:ollama", SITE_PACKAGES),
     ("google-gemini-api", "pypi:google-genai", SITE_PACKAGES),
     ("mcp-fetch", "pypi:mcp-server-fetch", SITE_PACKAGES),
-    ("aider", "pypi:aider-chat", ".local/share/pipx/venvs/aider-chat/"),
+    (AGENT[0], f"pypi:{AGENT[1]}", f".local/share/pipx/venvs/{AGENT[1]}/"),
     ("llm-cli", "pypi:llm", ".local/share/pipx/venvs/llm/"),
     ("claude-code", "npm:@anthropic-ai/claude-code", ".npm-global/lib/node_modules"),
     ("openai-codex", "npm:@openai/codex", ".npm-global/lib/node_modules"),
