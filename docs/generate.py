@@ -103,7 +103,13 @@ def _walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def schema() -> str:
     """JSON Schema of `aimscope scan --json`."""
-    found = msgspec.json.schema(Report)
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "aimscope scan --json",
+        "description": "What a scan says. Fields at their default are left out. New fields may come at any time: "
+        "ignore those you do not know. `aimscope_scan` rises when a field changes its meaning or goes away.",
+    }
+    found = about | msgspec.json.schema(Report)
     return msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=2).decode() + "\n"
 
 

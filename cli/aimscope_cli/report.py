@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, RiskRating, Verdict
+from aimscope_signatures.kinds import Identity, Presence
 from aimscope_signatures.model import Coverage, Held, Sighting, Status
 
-SCHEMA = 1
+SCHEMA: Final = 1
 
 WORDS: Mapping[Verdict, str] = {
     "prohibited": "Prohibited, and in use",
@@ -37,72 +38,82 @@ PRESENCE_WORDS = {
 }
 
 
+def _says(description: str) -> msgspec.Meta:
+    """What a field means, for the schema that readers of `--json` get."""
+    return msgspec.Meta(description=description)
+
+
+Moment = Annotated[int, _says("Seconds since 1970 UTC.")]
+
+
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """One piece of evidence: what was seen, where, and the test that held."""
 
-    kind: str
-    identity: str
-    presence: str
-    fields: dict[str, str]
-    subject: str = ""
-    sources: tuple[str, ...] = ()
-    held: tuple[Held, ...] = ()
-    details: dict[str, str] = {}
-    count: int = 1
-    first: int = 0
-    last: int = 0
+    kind: Annotated[str, _says("Kind of observation, see docs/reference/kinds.md.")]
+    identity: Annotated[Identity, _says("How sure it is that it is this service.")]
+    presence: Annotated[Presence, _says("Whether it is only mentioned, or configured, installed, used.")]
+    fields: Annotated[dict[str, str], _says("What tells this piece of evidence apart, by field of its kind.")]
+    subject: Annotated[str, _says("The user in whose home or process it was; empty for the machine.")] = ""
+    sources: Annotated[tuple[str, ...], _says("Places where it was seen, at most eight.")] = ()
+    held: Annotated[tuple[Held, ...], _says("The tests of the signature that held.")] = ()
+    details: Annotated[dict[str, str], _says("Further fields of its kind: version, publisher, enabled.")] = {}
+    count: Annotated[int, _says("How often it was seen.")] = 1
+    first: Moment = 0
+    last: Moment = 0
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     """A finding, ready to be shown. ``change`` compares with the last scan of this machine."""
 
-    service: str
-    name: str
+    service: Annotated[str, _says("Id in the catalogue; empty for AI in no catalogue.")]
+    name: Annotated[str, _says("What people call it.")]
     vendor: str
     category: str
     verdict: Verdict
-    unit: str
-    condition: str
-    reasons: tuple[str, ...]
+    unit: Annotated[str, _says("Organisational unit the verdict is for; empty if none was named.")]
+    condition: Annotated[
+        str, _says("Empty for the use as a whole; else the condition that is not met, or what AI in no catalogue is.")
+    ]
+    reasons: Annotated[tuple[str, ...], _says("Why this verdict: whole sentences.")]
     evidence: tuple[Evidence, ...] = ()
-    identity: str | None = None
-    presence: str | None = None
-    risk: RiskRating | None = None
-    inventory_row: str = ""
-    change: Literal["", "new", "unchanged"] = ""
+    identity: Annotated[Identity | None, _says("The best among the evidence.")] = None
+    presence: Annotated[Presence | None, _says("The strongest among the evidence.")] = None
+    risk: Annotated[RiskRating | None, _says("Likelihood × impact with every factor; absent without evidence.")] = None
+    inventory_row: Annotated[str, _says("The row of the inventory that decided.")] = ""
+    change: Annotated[Literal["", "new", "unchanged"], _says("Against the last scan; empty if not compared.")] = ""
 
 
 class Inventory(msgspec.Struct, frozen=True, omit_defaults=True):
     """The inventory that was reconciled with: its file and how many systems it holds."""
 
     path: str
-    systems: int
-    unmatched: tuple[str, ...] = ()
+    systems: Annotated[int, _says("Rows.")]
+    unmatched: Annotated[tuple[str, ...], _says("Names that fit no service of the catalogue.")] = ()
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything one scan says."""
 
-    aimscope_scan: int
-    version: str
-    catalogue: str
-    services: int
-    target: str
-    host: str
+    aimscope_scan: Annotated[Literal[1], _says("Version of this schema.")]
+    version: Annotated[str, _says("Version of aimscope.")]
+    catalogue: Annotated[str, _says("Version of the catalogue: the hash of its content.")]
+    services: Annotated[int, _says("Services in the catalogue.")]
+    target: Annotated[str, _says("What was looked at.")]
+    host: Annotated[str, _says("Name of the machine, where it is known.")]
     platform: str
-    started: int
-    finished: int
-    summary: dict[str, int]
-    findings: tuple[Row, ...]
-    coverage: tuple[Coverage, ...]
-    complete: bool
-    weak: tuple[Evidence, ...] = ()
-    ignored: int = 0
-    gone: tuple[str, ...] = ()
-    compared: bool = False
-    inventory: Inventory | None = None
-    hints: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    started: Moment
+    finished: Moment
+    summary: Annotated[dict[str, int], _says("Services by verdict; each counts once, under the most serious.")]
+    findings: Annotated[tuple[Row, ...], _says("By verdict, then risk, then name.")]
+    coverage: Annotated[tuple[Coverage, ...], _says("One for each sensor: how well it could look.")]
+    complete: Annotated[bool, _says("Whether every sensor could look everywhere it is meant to.")]
+    weak: Annotated[tuple[Evidence, ...], _says("Hints too weak for a finding.")] = ()
+    ignored: Annotated[int, _says("Sightings left out because somebody marked them as wrong.")] = 0
+    gone: Annotated[tuple[str, ...], _says("What the last scan saw and a complete look no longer does.")] = ()
+    compared: Annotated[bool, _says("Whether there was a scan to compare with.")] = False
+    inventory: Annotated[Inventory | None, _says("Absent if there is none: then nothing is judged.")] = None
+    hints: Annotated[tuple[str, ...], _says("What the reader may do next.")] = ()
+    notes: Annotated[tuple[str, ...], _says("What went otherwise than expected.")] = ()
 
 
 def rows_of(reconciliation: Reconciliation, new: frozenset[str], compared: bool) -> tuple[Row, ...]:

@@ -59,6 +59,17 @@ def test_json_is_the_report_and_fits_its_schema() -> None:
     assert msgspec.json.decode(text, type=Report) == REPORT
 
 
+def test_the_schema_says_what_fields_mean_and_which_version_it_is() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    fields = schema["$defs"]["Report"]["properties"]
+    assert fields["aimscope_scan"]["enum"] == [REPORT.aimscope_scan]
+    assert "aimscope_scan" in schema["description"]
+    plain = {"platform", "vendor", "category", "verdict", "evidence", "path"}
+    for name in ("Report", "Row", "Evidence", "Inventory"):
+        for field, about in schema["$defs"][name]["properties"].items():
+            assert field in plain or about.get("description"), (name, field)
+
+
 def test_csv_reads_back_and_holds_no_formula() -> None:
     rows = list(csv.DictReader(io.StringIO(render("csv", REPORT), newline="")))
     assert [one["service"] for one in rows] == ["a", "b", "b", "c", "d"]
