@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from aimscope_collector.evidence import describe
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, RiskRating, Verdict
 from aimscope_signatures.kinds import Identity, Presence
 from aimscope_signatures.model import Coverage, Held, Sighting, Status
@@ -116,18 +117,27 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: Annotated[tuple[str, ...], _says("What went otherwise than expected.")] = ()
 
 
-def rows_of(reconciliation: Reconciliation, new: frozenset[str], compared: bool) -> tuple[Row, ...]:
+Use = tuple[str, str]
+"""What may be new or gone: a service, or AI in no catalogue by what it is."""
+
+
+def use_of(sighting: Sighting) -> Use:
+    """The use that a sighting shows."""
+    return sighting.service, "" if sighting.service else describe(sighting)
+
+
+def rows_of(reconciliation: Reconciliation, new: frozenset[Use], compared: bool) -> tuple[Row, ...]:
     """Findings in the order in which a reader wants them: by verdict, then risk, then name.
 
-    ``new`` holds the services that the last scan did not have.
+    ``new`` holds what the last scan did not have.
     """
     rows = [_row(finding, new, compared) for finding in reconciliation.findings]
     rows.sort(key=lambda row: (VERDICTS.index(row.verdict), -_rating(row), row.name.lower(), row.condition))
     return tuple(rows)
 
 
-def _row(finding: Finding, new: frozenset[str], compared: bool) -> Row:
-    seen = bool(finding.evidence)
+def _row(finding: Finding, new: frozenset[Use], compared: bool) -> Row:
+    fresh = not new.isdisjoint(map(use_of, finding.evidence))
     return Row(
         service=finding.service,
         name=finding.name,
@@ -142,7 +152,7 @@ def _row(finding: Finding, new: frozenset[str], compared: bool) -> Row:
         presence=finding.presence,
         risk=finding.risk,
         inventory_row=finding.row,
-        change=("new" if finding.service in new else "unchanged") if compared and seen else "",
+        change=("new" if fresh else "unchanged") if compared and finding.evidence else "",
     )
 
 

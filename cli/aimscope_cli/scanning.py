@@ -20,6 +20,7 @@ from aimscope_cli.catalogues import open_catalogue
 from aimscope_cli.output import Failure, debugging, trace
 from aimscope_cli.progress import progress
 from aimscope_cli.report import Report
+from aimscope_collector.evidence import title
 from aimscope_collector.findings import Reconciliation
 from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.inventory.model import Inventory
@@ -151,7 +152,7 @@ def _report(
     notes: tuple[str, ...],
     started: int,
 ) -> Report:
-    new, gone = _changes(judged, compared)
+    new, gone = _changes(judged, compared, catalogue)
     rows = reports.rows_of(judged, new, compared is not None)
     notes += tuple(f"The exception for {ignore.service} ended on {ignore.expiry}." for ignore in judged.expired_ignores)
     return Report(
@@ -170,7 +171,7 @@ def _report(
         complete=reports.is_complete(result.coverage),
         weak=tuple(map(reports.evidence_of, judged.weak)),
         ignored=len(judged.ignored),
-        gone=tuple(catalogue.entries[service].name for service in gone if service in catalogue),
+        gone=gone,
         compared=compared is not None,
         inventory=_inventory(inventory, inventory_path, judged),
         hints=_hints(request, rows, result, inventory),
@@ -178,16 +179,26 @@ def _report(
     )
 
 
-def _changes(judged: Reconciliation, compared: Comparison | None) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Services that the last scan did not have, and services of which nothing is left."""
+def _changes(
+    judged: Reconciliation, compared: Comparison | None, catalogue: Catalogue
+) -> tuple[frozenset[reports.Use], tuple[str, ...]]:
+    """What the last scan did not have, and the names of what nothing is left of."""
     if compared is None:
         return frozenset(), ()
-    kept = {sighting.service for sighting in (*compared.unchanged, *compared.unsure)}
-    new = frozenset(sighting.service for sighting in compared.new) - kept
-    before = {sighting.service for sighting in compared.gone if sighting.service}
-    now = {finding.service for finding in judged.findings if finding.evidence}
+    kept = set(map(reports.use_of, (*compared.unchanged, *compared.unsure)))
+    gone = {reports.use_of(sighting): sighting for sighting in compared.gone}
+    now = {reports.use_of(sighting) for finding in judged.findings for sighting in finding.evidence}
     # a service whose evidence is all new although there was some before has moved, not arrived
-    return new - before, tuple(sorted(before - kept - now))
+    new = frozenset(map(reports.use_of, compared.new)) - kept - gone.keys()
+    names = (_name(gone[use], catalogue) for use in gone.keys() - kept - now)
+    return new, tuple(sorted(name for name in names if name))
+
+
+def _name(sighting: Sighting, catalogue: Catalogue) -> str:
+    """What people call what was seen; empty for a service that has left the catalogue."""
+    if not sighting.service:
+        return title(sighting)
+    return catalogue.entries[sighting.service].name if sighting.service in catalogue else ""
 
 
 def _inventory(inventory: Inventory | None, path: Path | None, judged: Reconciliation) -> reports.Inventory | None:
