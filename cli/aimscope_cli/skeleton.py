@@ -13,6 +13,9 @@ from aimscope_signatures.lint import facts_of
 from aimscope_signatures.signature import Category, Signature
 from aimscope_signatures.verify import example_count
 
+_SINGLE = re.compile(r"(?<=^probes)\..*|(?<=^clauses)\..*")
+"""The name that a signature gives to one of its own probes or clauses."""
+
 _TEMPLATE = """\
 id: {id}
 name: {name}
@@ -50,7 +53,7 @@ def count_catalogue(catalogue: Catalogue) -> dict[str, Any]:
     """Services by category, maturity and surface, facts by section, examples."""
     facts: Counter[str] = Counter()
     for entry in catalogue:
-        facts.update(section for section, _ in _facts(entry.signature))
+        facts.update(_SINGLE.sub("", section) for section, _ in _facts(entry.signature))
     return {
         "services": len(catalogue),
         "version": catalogue.version[:12],

@@ -87,6 +87,8 @@ def test_files_are_written_whole_and_for_their_owner_alone(aimscope: Run, tmp_pa
         (("inventory", "init", "--from-scan"), "run `aimscope scan` first"),
         (("inventory", "convert", "nowhere.csv"), "cannot be used"),
         (("ignore", "cursor"), "a reason and an end"),
+        (("ignore", "cursor", "--reason", "x", "--until", "2020-01-01"), "has passed"),
+        (("signatures", "list", "--category", "magic"), "is no category"),
         (("ignore", "nobody", "--reason", "x", "--until", "2027-01-01"), "no service 'nobody'"),
         (("ignore", "cursor", "--reason", "x", "--until", "2027-01-01", "--evidence", "x"), "name=value"),
     ],
@@ -160,3 +162,13 @@ def _path() -> dict[str, str]:
     import os
 
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_statistics_count_probes_and_clauses_as_such(aimscope: Run) -> None:
+    facts = json.loads(aimscope("signatures", "stats", "--json").stdout)["facts"]
+    assert {"domains", "probes", "clauses", "apps.macos"} <= set(facts)
+    assert not [name for name in facts if name.startswith(("probes.", "clauses."))]
+
+
+def test_help_says_where_the_options_of_a_scan_are(aimscope: Run) -> None:
+    assert "aimscope scan host --help" in aimscope("scan", "--help").stdout

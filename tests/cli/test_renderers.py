@@ -183,7 +183,8 @@ def test_what_matters_beside_the_evidence_is_said(details: dict[str, str], said:
     report = msgspec.structs.replace(REPORT, findings=(row("a", "observed", evidence=(evidence,)),))
     text = render("text", report)
     assert remarks_of(evidence) == said
-    assert all(words in text for words in said)
+    for form in ("text", "csv", "html"):
+        assert all(words in render(form, report) for words in said)
     assert ("switched off" in text) == ("switched off" in said)
 
 

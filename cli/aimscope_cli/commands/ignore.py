@@ -49,6 +49,8 @@ def ignore(
         return
     if not reason or until is None:
         raise Failure("an ignore needs a reason and an end: --reason TEXT --until YYYY-MM-DD")
+    if until.date() < datetime.datetime.now(datetime.UTC).date():
+        raise Failure(f"{until.date()} has passed; --until takes the last day on which it is to be ignored")
     if service not in open_catalogue():
         raise Failure(f"no service {service!r}; `aimscope signatures list` shows them")
     if kind and kind not in KINDS:

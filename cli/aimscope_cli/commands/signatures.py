@@ -46,8 +46,14 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the services."""
-    from aimscope_cli.catalogues import open_catalogue
+    from typing import get_args
 
+    from aimscope_cli.catalogues import open_catalogue
+    from aimscope_signatures.signature import Category
+
+    categories = get_args(Category)
+    if category and category not in categories:
+        raise Failure(f"{category!r} is no category; one of {', '.join(categories)}")
     wanted = text.lower()
     rows = [
         {"id": e.id, "name": e.name, "vendor": e.vendor, "category": e.category, "maturity": e.maturity}

@@ -6,7 +6,7 @@ import csv
 import datetime
 import io
 
-from aimscope_cli.report import Evidence, Report, Row
+from aimscope_cli.report import Evidence, Report, Row, remarks_of
 
 COLUMNS = (
     "verdict",
@@ -26,6 +26,7 @@ COLUMNS = (
     "last_seen",
     "reasons",
     "host",
+    "remarks",
 )
 
 
@@ -67,6 +68,7 @@ def _cells(report: Report, row: Row, evidence: Evidence | None) -> tuple[str, ..
         _time(evidence.last) if evidence else "",
         " ".join(row.reasons),
         report.host,
+        "; ".join(remarks_of(evidence)) if evidence else "",
     )
 
 

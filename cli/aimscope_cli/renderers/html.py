@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import jinja2
 
 from aimscope_cli.output import plain
-from aimscope_cli.report import PRESENCE_WORDS, WORDS, Report
+from aimscope_cli.report import PRESENCE_WORDS, WORDS, Report, remarks_of
 from aimscope_collector.findings import VERDICTS
 from aimscope_signatures.model import Coverage, Status
 
@@ -33,6 +33,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = _moment
+    environment.filters["remarks"] = remarks_of
     environment.tests["place"] = lambda source: "/" in source or ":" in source
     groups = [
         (verdict, WORDS[verdict], [row for row in report.findings if row.verdict == verdict]) for verdict in VERDICTS

@@ -12,6 +12,7 @@ app = typer.Typer(
     cls=folder_group(__name__, Path(__file__).parent, default="host"),
     add_completion=False,
     help="Find the AI in use: `aimscope scan` looks at this machine.",
+    epilog="`aimscope scan` alone takes every option of `aimscope scan host`: see `aimscope scan host --help`.",
 )
 
 
