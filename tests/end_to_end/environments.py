@@ -12,6 +12,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -75,6 +76,7 @@ def installed(recipe: Recipe) -> Environment:
     """
     link = cache() / f"{recipe.name}-{recipe.key}"
     if not link.exists():
+        _sweep(link)
         place = link.with_name(f"{link.name}.{secrets.token_hex(4)}")
         home = place / "root" / "home" / "dev"
         home.mkdir(parents=True)
@@ -89,6 +91,13 @@ def installed(recipe: Recipe) -> Environment:
         fresh.replace(link)
     root = link.resolve() / "root"
     return Environment(root, root / "home" / "dev")
+
+
+def _sweep(link: Path) -> None:
+    """Take away what was interrupted: not linked, and older than any build that may still run."""
+    for place in link.parent.glob(f"{link.name}.*"):
+        if time.time() - place.lstat().st_mtime > 2 * _SECONDS and place != link.resolve():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _build(recipe: Recipe, home: Path, scratch: Path) -> None:

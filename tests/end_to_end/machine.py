@@ -141,6 +141,7 @@ class Machine:
                 stderr=subprocess.STDOUT,
             )
         self._started.append(process)
+        _entered(process)
         return process
 
     def answers(self, url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
@@ -161,6 +162,19 @@ class Machine:
             assert process.poll() is None, f"{url}: ended with {process.returncode}:\n{_tail(log)}"
             time.sleep(0.5)
         raise AssertionError(f"{url}: no answer after {seconds:g} s:\n{_tail(log)}")
+
+
+def _entered(process: subprocess.Popen[bytes]) -> None:
+    """Wait until what was started is itself running, and no more the tools that bring it in."""
+    bringing = {"nsenter", "sh"}
+    for _ in range(1_000):
+        try:
+            inside = psutil.Process(process.pid).children()
+            if process.poll() is not None or (inside and inside[0].name() not in bringing):
+                return
+        except psutil.NoSuchProcess:
+            return
+        time.sleep(0.01)
 
 
 def _coverable(place: Path, needed: Collection[Path]) -> Iterator[Path]:

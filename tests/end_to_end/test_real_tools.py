@@ -80,10 +80,12 @@ def live(tools: Environment, private_machine: Callable[[Path], Machine]) -> dict
     """A scan of the machine, while two MCP servers run as a client starts them."""
     machine = private_machine(tools.home)
     project = tools.home / PROJECT
-    for name, command in (
-        ("fetch", [project / ".venv/bin/mcp-server-fetch"]),
-        ("filesystem", [project / "node_modules/.bin/mcp-server-filesystem", machine.folder]),
-    ):
+    filesystem = "@modelcontextprotocol/server-filesystem"
+    commands: dict[str, list[str | Path]] = {
+        "fetch": [project / ".venv/bin/python", "-m", "mcp_server_fetch"],
+        "filesystem": ["node", project / "node_modules" / filesystem / "dist/index.js", machine.folder],
+    }
+    for name, command in commands.items():
         machine.start(command, machine.folder / f"{name}.log")
     return told(machine.aimscope("scan", "--json"))
 
