@@ -89,6 +89,11 @@ def describe(sighting: Sighting) -> str:
     return printable(f"{sighting.kind.replace('_', ' ').replace('.', ' ')} {said}".strip())
 
 
+def label(sighting: Sighting) -> str:
+    """What a model or an MCP server calls itself; empty for anything else."""
+    return value(sighting, {"model": "id", "mcp_server": "name"}.get(sighting.kind, ""))
+
+
 def title(sighting: Sighting) -> str:
     """What people may call AI that no catalogue knows, by its evidence: ``MCP server crm (mcp.example)``."""
     match sighting.kind:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 
 from aimscope_collector import evidence
@@ -65,6 +66,7 @@ def reconcile(
             weak += seen
         else:
             findings += judge.findings(service, condition, seen)
+    decided = {finding.row for finding in findings}
     present = {sighting.service for sighting in (*kept, *ignored)}
     findings += judge.dormant(present, tuple(coverage), emits)
     return Reconciliation(
@@ -72,7 +74,7 @@ def reconcile(
         weak=tuple(weak),
         ignored=ignored,
         expired_ignores=expired_ignores,
-        unmatched=judge.unmatched,
+        unmatched=tuple(one for one in judge.unmatched if one.use.label not in decided),
         judged=inventory is not None,
     )
 
@@ -156,16 +158,23 @@ class _Judge:
         return [rule(use, by, self._place, self._today) for use, by in rows]
 
     def _rows_for_unknown(self, seen: tuple[Sighting, ...]) -> list[tuple[AuthorisedUse, By]]:
-        """Rows that name a host or program of something no catalogue knows: AI of the organisation's own."""
+        """Rows that name a host, program, model or MCP server of something no catalogue knows: AI of one's own."""
         hosts = {host for sighting in seen for host in evidence.hosts(sighting)}
         programs = {name.casefold() for sighting in seen for name in evidence.programs(sighting)}
+        labels = {label.casefold() for sighting in seen if (label := evidence.label(sighting))}
         found: list[tuple[AuthorisedUse, By]] = []
         for resolution in self._resolutions:
             use = resolution.use
+            # whoever runs a server names it: a name counts only for a row that is about nothing of the catalogue
+            called = () if resolution.services else [name.casefold() for name in (use.name, *use.aliases)]
             named = (*use.allowed_domains, *use.domains)
             if any(below_any(host, named) for host in hosts):
                 found.append((use, "domain"))
-            elif programs & {name.casefold().removesuffix(".exe") for name in use.allowed_processes}:
+            elif (
+                programs & {name.casefold().removesuffix(".exe") for name in use.allowed_processes}
+                or not labels.isdisjoint(called)
+                or any(fnmatchcase(label, use.model.casefold()) for label in labels)
+            ):
                 found.append((use, "name"))
         return found
 

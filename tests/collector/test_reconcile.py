@@ -83,6 +83,31 @@ def test_a_row_may_name_the_host_of_something_unknown(row: AuthorisedUse, verdic
     assert only(judge(see("", "dns.query", name="llm.example.net"), rows=(row,))).verdict == verdict
 
 
+MODEL = see("", "model", id="corp/helper:v2")
+SERVER = see("", "mcp_server", client="cursor", name="Holly")
+
+
+@pytest.mark.parametrize(
+    ("seen", "row", "verdict"),
+    [
+        (MODEL, use(name="Corp/Helper:v2"), "authorised"),
+        (MODEL, use(name="Our helper", aliases=("corp/helper:v2",), status="prohibited"), "prohibited"),
+        (MODEL, use(name="Our helpers", model="corp/helper:*"), "authorised"),
+        (MODEL, use(name="Our helpers", model="corp/help"), "unknown_ai"),
+        (MODEL, use(name="Our helpers"), "unknown_ai"),
+        (SERVER, use(name="holly"), "authorised"),
+        (see("", "mcp_server", client="cursor", name="cursor"), use(name="Cursor"), "unknown_ai"),
+        (see("", "http.response", port="80"), use(name="80", model="80"), "unknown_ai"),
+    ],
+)
+def test_a_row_may_name_a_model_or_server_of_ones_own(seen: Sighting, row: AuthorisedUse, verdict: Verdict) -> None:
+    result = judge(seen, rows=(row,))
+    (finding,) = (finding for finding in result.findings if not finding.service)
+    assert finding.verdict == verdict
+    names = {one.name for one in result.unmatched}
+    assert names == ({row.name} if verdict == "unknown_ai" and row.name != "Cursor" else set())
+
+
 def test_an_ignored_detection_is_left_out_and_counted() -> None:
     wrong = see("cursor", "process", name="cursor")
     ignore = Ignore(service="cursor", kind="process", evidence={"name": "cursor"}, reason="Ours", expiry=TODAY)

@@ -92,7 +92,9 @@ class AuthorisedUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ProviderRole | None, about("Your role for it, as the EU AI Act means it.", "role; our role; ai act role")
     ] = None
     version: Annotated[Text, about("Version.", "version number; release")] = ""
-    model: Annotated[Text, about("Model behind it.", "underlying model; llm; foundation model; models used")] = ""
+    model: Annotated[
+        Text, about("Model behind it; * stands for any text.", "underlying model; llm; foundation model; models used")
+    ] = ""
     purpose: Annotated[
         Text,
         about(

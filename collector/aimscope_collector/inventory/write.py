@@ -20,6 +20,7 @@ from aimscope_collector.inventory.model import VERSION, AuthorisedUse, Ignore, I
 
 _WIDTH: Final = 110
 _SHOWN: Final = 3
+_MOST_STRANGERS: Final = 200
 _KIND: Final[Mapping[str, SystemKind]] = {
     "api-provider": "api",
     "cloud-platform": "api",
@@ -151,12 +152,17 @@ def draft(findings: Iterable[Finding], note: str = "") -> str:
     text = comment(note) + _HEAD
     text += 'organisation:\n  name: ""\n  # Accounts outside these domains are personal accounts.\n  domains: []\n'
     text += "# Decide each: approved, restricted, tolerated or prohibited; and say who answers for it.\n"
+    findings = tuple(findings)
     rows = proposed(findings)
     text += "systems:\n" if rows else "systems: []\n"
     for use, seen in rows:
         plain = msgspec.to_builtins(use)
         plain |= {"owner": "", "purpose": ""}
         text += textwrap.indent(comment(seen) + dump([plain]), "  ")
+    strangers = sorted({finding.name for finding in findings if not finding.service and not finding.row})
+    if strangers:
+        text += "# In no catalogue. A row names such AI by domains, allowed_processes, model or its own name:\n"
+        text += "".join(comment(f"- {name}") for name in strangers[:_MOST_STRANGERS])
     return text
 
 

@@ -111,6 +111,7 @@ def test_a_draft_proposes_what_was_found_and_approves_nothing() -> None:
         ("ollama", ("ollama",), "proposed", "local"),
     ]
     assert "  # seen: application dpkg:cursor; config file ~/.cursor\N{REPLACEMENT CHARACTER}- name: evil\n" in text
+    assert "# - dns query unknown.example\n" in text
     assert judge(*seen, inventory_=found).findings[0].verdict == "unregistered"
 
 
