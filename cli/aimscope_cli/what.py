@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -13,13 +13,14 @@ import msgspec
 from aimscope_agent.launch import resolve
 from aimscope_signatures.kinds import IDENTITIES
 from aimscope_signatures.matcher import Matcher
-from aimscope_signatures.model import Observation, Value
-from aimscope_signatures.normalise import hostname
+from aimscope_signatures.model import Detection, Observation, Value
+from aimscope_signatures.normalise import ENV_NAME, hostname
 from aimscope_signatures.patterns import Hit
 
 _WINDOWS_PROGRAM = re.compile(r'^"?([A-Za-z]:\\[^"]*?\.exe|\\\\[^"]*?\.exe)"?(?:\s+(.*))?$', re.IGNORECASE)
 _VERSIONED = re.compile(r"-\d+\.\d+\.\d[\w.+-]*$")
-_MAC_PROGRAM = re.compile(r"^(/(?:Applications|Users/[^/]+/Applications)/.*?\.app/Contents/MacOS/[^/]+?)(?:\s+(-.*))?$")
+_MAC_PROGRAM = re.compile(r"^([~/].*?\.app/Contents/MacOS/[^/]+?)(?:\s+(-.*))?$")
+_ANY_ECOSYSTEM: Final = ("pypi", "npm", "cargo", "gem", "nuget", "composer", "conda")
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,6 +43,10 @@ def ask(matcher: Matcher, kind: str, value: str) -> Verdict:
         hits = matcher.find(section, asked if prefix and asked.lower().startswith(prefix) else prefix + asked)
         if hits:
             return _verdict(shown, hits)
+    if kind == "domain":
+        return _of_url(matcher, asked, shown)
+    if kind == "package":
+        return _of_package(matcher, asked, shown)
     return Verdict(shown, None, None, None)
 
 
@@ -51,6 +56,32 @@ def _verdict(shown: str, hits: tuple[Hit, ...]) -> Verdict:
     return Verdict(shown, best.service, best.clause.identity, best.clause.name, also)
 
 
+def _of_url(matcher: Matcher, text: str, shown: str) -> Verdict:
+    """A place on a host that serves other things too: ``github.com/copilot``."""
+    rest = text.strip("\"'<>`").split("://", 1)[-1].partition("?")[0].partition("#")[0]
+    _, slash, path = rest.partition("/")
+    for form in (path, f"{path}/") if path else ():
+        request = Observation("http.request", {"host": hostname(text), "path": slash + form})
+        if found := matcher.match(request):
+            return _best(found, shown)
+    return Verdict(shown, None, None, None)
+
+
+def _of_package(matcher: Matcher, text: str, shown: str) -> Verdict:
+    """A Go package within a module, or a name whose ecosystem is not said."""
+    if text.lower().startswith(("go:", "golang:")):
+        name = text.partition(":")[2].partition("@")[0]
+        while "/" in name:
+            if hits := matcher.find("packages", f"go:{name}"):
+                return _verdict(shown, hits)
+            name = name.rpartition("/")[0]
+    elif ":" not in text:
+        for ecosystem in ("npm",) if text.startswith("@") else ("go",) if "/" in text else _ANY_ECOSYSTEM:
+            if hits := matcher.find("packages", f"{ecosystem}:{text}"):
+                return msgspec.structs.replace(_verdict(shown, hits), confidence="medium")
+    return Verdict(shown, None, None, None)
+
+
 def _of_process(matcher: Matcher, text: str, shown: str) -> Verdict:
     argv = arguments(text)
     launch = resolve(argv)
@@ -58,6 +89,15 @@ def _of_process(matcher: Matcher, text: str, shown: str) -> Verdict:
     if argv and ("/" in argv[0] or "\\" in argv[0]) and launch.process == resolve(argv[:1]).process:
         fields["exe"] = argv[0]
     found = matcher.match(Observation("process", {name: value for name, value in fields.items() if value}))
+    if not found and len(argv) > 1 and not {"/", "\\"} & set(text):  # ``LM Studio.exe``: a name with spaces
+        found = matcher.match(Observation("process", {"name": text}))
+    if not found and launch.image:
+        hits = matcher.find("images", launch.image)
+        return _verdict(shown, hits) if hits else Verdict(shown, None, None, None)
+    return _best(found, shown)
+
+
+def _best(found: Sequence[Detection], shown: str) -> Verdict:
     if not found:
         return Verdict(shown, None, None, None)
     best = max(found, key=lambda detection: IDENTITIES.index(detection.identity))
@@ -89,7 +129,9 @@ def _masked(value: str) -> str:
 
 
 def _name_only(value: str) -> str:
-    return value.split("=", 1)[0].strip()
+    """The line up to the end of the variable's name: what follows may be a secret."""
+    found = ENV_NAME.match(value)
+    return value[: found.end(1)].strip() if found else re.split(r"[=:\s,(]", value.strip(), maxsplit=1)[0]
 
 
 def _extension(value: str) -> str:
@@ -103,8 +145,8 @@ def _package(value: str) -> str:
     if not value.startswith("pkg:") or not slash:
         return value
     name = unquote(name.partition("?")[0].partition("#")[0])
-    ecosystem = {"golang": "go"}.get(kind, kind)
-    return f"{ecosystem}:{name.rpartition('@')[0] if '@' in name[1:] else name}"
+    name = name.rpartition("@")[0] if "@" in name[1:] else name
+    return f"{kind}:{name.replace('/', ':') if kind == 'maven' else name}"
 
 
 _ASKED: Final[Mapping[str, Callable[[str], str]]] = {"ip": hostname, "package": _package, "vscode": _extension}

@@ -44,7 +44,7 @@ def _sections(signature: Signature) -> Iterator[Clause]:
             continue
         name = "apps.windows_name" if section.name == "windows_name" else section.name
         if section.name == "packages":
-            values = (*values, *_modules(values))
+            values = (*values, *_modules(values), *_of_conda(values))
         # a network is compared as it stands: its canonical form is the operator's business
         forms = values if section.operator == "cidr" else tuple(canonical(section.type, value) for value in values)
         for value, form in zip(values, forms, strict=True):
@@ -64,6 +64,13 @@ def _modules(packages: tuple[str, ...]) -> tuple[str, ...]:
         return ()
     names = (package.removeprefix("pypi:") for package in packages if package.startswith("pypi:"))
     return tuple(f"pymod:{name.replace('-', '_').lower()}" for name in names)
+
+
+def _of_conda(packages: tuple[str, ...]) -> tuple[str, ...]:
+    """conda-forge names a Python distribution as PyPI does unless the file says otherwise (``conda:``)."""
+    if any(package.startswith("conda:") for package in packages):
+        return ()
+    return tuple(f"conda:{package.removeprefix('pypi:')}" for package in packages if package.startswith("pypi:"))
 
 
 def _urls(signature: Signature) -> Iterator[Clause]:

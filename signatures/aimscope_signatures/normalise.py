@@ -10,36 +10,59 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import unquote
 
 from aimscope_signatures.kinds import FieldType
 
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _HOST = re.compile(r"^[a-z0-9_*](?:[a-z0-9_*-]*[a-z0-9_*])?(?:\.[a-z0-9_*](?:[a-z0-9_*-]*[a-z0-9_*])?)*$")
 _HOME = re.compile(
     r"^(?:/home/[^/]+|/users/[^/]+|/root|/var/root|/export/home/[^/]+|[a-z]:/users/[^/]+|/c/users/[^/]+"
-    r"|~[a-z0-9._-]*|\$home|\$\{home\}|%userprofile%|\$env:userprofile|%homepath%)(?=/|$)",
+    r"|/mnt/[a-z]/users/[^/]+|[a-z]:/documents and settings/[^/]+"
+    r"|~[a-z0-9._-]*|\$home|\$\{home\}|%userprofile%|\$env:userprofile|(?:%homedrive%)?%homepath%)(?=/|$)",
     re.IGNORECASE,
 )
 _FOLDERS: Final = (
     (re.compile(r"^(?:%appdata%|\$env:appdata)(?=/|$)", re.IGNORECASE), "~/AppData/Roaming"),
     (re.compile(r"^(?:%localappdata%|\$env:localappdata)(?=/|$)", re.IGNORECASE), "~/AppData/Local"),
-    (re.compile(r"^\$\{?xdg_config_home\}?(?=/|$)", re.IGNORECASE), "~/.config"),
-    (re.compile(r"^\$\{?xdg_data_home\}?(?=/|$)", re.IGNORECASE), "~/.local/share"),
+    (re.compile(r"^\$(?:\{xdg_config_home(?::-[^}]*)?\}|xdg_config_home)(?=/|$)", re.IGNORECASE), "~/.config"),
+    (re.compile(r"^\$(?:\{xdg_data_home(?::-[^}]*)?\}|xdg_data_home)(?=/|$)", re.IGNORECASE), "~/.local/share"),
     (re.compile(r"^(?:%programdata%|\$env:programdata)(?=/|$)", re.IGNORECASE), "/ProgramData"),
     (re.compile(r"^(?:%programfiles%|\$env:programfiles)(?=/|$)", re.IGNORECASE), "/Program Files"),
 )
+_SHARED = re.compile(r"^//(?:[?.]/|wsl(?:\$|\.localhost)/[^/]+(?=/))", re.IGNORECASE)
+"""What Windows writes before a long path, and before a path within a Linux of its own."""
+_BRACED = re.compile(r"^\$\{(env:\w+)\}", re.IGNORECASE)
 _DRIVE = re.compile(r"^[a-z]:(?=/)", re.IGNORECASE)
 _STORE_ID = re.compile(r"[a-p]{32}")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]+$")
 _TAG = re.compile(r":[\w][\w.-]*$")
 _PYPI_END = re.compile(r"[\s\[<>=!~;@(].*$")
 _NPM_VERSION = re.compile(r"(?<=.)@[^@/]*$")
+_GO_MAJOR = re.compile(r"/v(?:[2-9]|[1-9]\d+)$")
+_ECOSYSTEMS: Final[Mapping[str, str]] = {
+    "pip": "pypi",
+    "crates": "cargo",
+    "crates.io": "cargo",
+    "rubygems": "gem",
+    "golang": "go",
+    "packagist": "composer",
+}
+ENV_NAME: Final = re.compile(
+    r"\s*(?:-\s+)?(?:(?:export|setx?|env|arg|declare\s+-x|-e|--env)\s+|--env=)?"
+    r"(?:process\.env\.|os\.environ\[|\$\{?env:)?[\"'$%{]*([a-z0-9_*]+)(?![a-z0-9_*.-])",
+    re.IGNORECASE,
+)
+"""A variable as shells, Dockerfiles and code write it; what follows the first group may be a secret."""
 _RUNS = re.compile(r"[-_.]+")
 
 
 def hostname(text: str) -> str:
-    """Host of a name, ``host:port`` or URL: lower case, ASCII, without user, port, path and trailing dot."""
-    host = text.strip().strip("\"'<>")
+    """Host of a name, ``host:port`` or URL: lower case, ASCII, without user, port, path and outer dots.
+
+    ``.openai.com``, as proxies and cookies write it, and ``api[.]openai[.]com``, as reports do, are names too.
+    """
+    host = text.strip().strip("\"'<>()`,;|^").replace("\\", "/").replace("[.]", ".")
     host = _SCHEME.sub("", host)
     host = host.split("/", 1)[0].split("?", 1)[0].split("#", 1)[0].rsplit("@", 1)[-1]
     if host.startswith("["):
@@ -48,7 +71,7 @@ def hostname(text: str) -> str:
         host = host.split(":", 1)[0]
     elif ":" in host:
         return ip(host)
-    host = host.rstrip(".").lower()
+    host = host.strip(".").lower()
     if not host.isascii():
         try:
             host = host.encode("idna").decode("ascii")
@@ -59,7 +82,12 @@ def hostname(text: str) -> str:
 
 def path(text: str) -> str:
     """Forward slashes, ``~`` for a home, no drive letter, lower case (two of three platforms ignore case)."""
-    value = text.strip().strip("\"'").replace("\\", "/")
+    value = text.strip().strip("\"'")
+    if value.lower().startswith("file://"):
+        value = re.sub(r"^/(?=[A-Za-z]:)", "", unquote(value[7:]))
+    if value.startswith(("/", "~", "$", ".")):
+        value = value.replace("\\ ", " ")  # a space as shells write it
+    value = _BRACED.sub(r"$\1", _SHARED.sub("", value.replace("\\", "/"))).replace("/./", "/")
     for pattern, folder in _FOLDERS:
         value = pattern.sub(folder, value)
     value = _HOME.sub("~", value)
@@ -74,18 +102,27 @@ def process_name(text: str) -> str:
 
 
 def package(text: str) -> str:
-    """``ecosystem:name`` without version; PyPI names after PEP 503."""
+    """``ecosystem:name`` without version; names of PyPI and conda after PEP 503, Go modules without major version."""
     ecosystem, colon, name = text.strip().partition(":")
-    if not colon or not name.strip():
+    name = name.strip().strip("\"'")
+    if not colon or not name:
         return ""
     ecosystem = ecosystem.strip().lower()
-    name = name.strip()
-    if ecosystem == "pypi":
-        name = _RUNS.sub("-", _PYPI_END.sub("", name)).lower()
+    ecosystem = _ECOSYSTEMS.get(ecosystem, ecosystem)
+    if ecosystem in {"pypi", "conda"}:
+        name = _RUNS.sub("-", _PYPI_END.sub("", name.rpartition("::")[2]))
     elif ecosystem == "npm":
-        name = _NPM_VERSION.sub("", name).lower()
-    elif ecosystem in {"go", "cargo", "gem"}:
+        name = _NPM_VERSION.sub("", name)
+    elif ecosystem == "go":
+        name = _GO_MAJOR.sub("", name.split("@", 1)[0])
+    elif ecosystem == "cargo":
+        name = name.split("@", 1)[0].replace("_", "-")
+    elif ecosystem == "gem":
         name = name.split("@", 1)[0]
+    elif ecosystem == "nuget":
+        name = re.split(r"[@/]", name, maxsplit=1)[0]
+    elif ecosystem == "maven":
+        name = ":".join(name.split(":", 2)[:2])
     return f"{ecosystem}:{name.lower()}" if name else ""
 
 
@@ -119,9 +156,9 @@ def extension_id(text: str) -> str:
 
 
 def env_name(text: str) -> str:
-    """Name of a variable: what stands before ``=``, without ``export``."""
-    name = text.strip().removeprefix("export ").removeprefix("set ").removeprefix("$env:").lstrip("$").strip("{} ")
-    return name.split("=", 1)[0].strip().upper()
+    """Name of a variable, without what gives it a value: ``export``, ``setx``, ``$env:``, ``%…%``, ``=value``."""
+    found = ENV_NAME.match(text)
+    return found[1].upper() if found else ""
 
 
 def app_id(text: str) -> str:

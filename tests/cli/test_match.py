@@ -10,6 +10,14 @@ from tests.cli.conftest import Run
 CASES = [
     ("domain", "  API.OpenAI.com.:443 ", "openai-api"),
     ("domain", "https://contoso.openai.azure.com/openai?x=1", "azure-openai"),
+    ("domain", ".openai.com", "openai-api"),
+    ("domain", "hxxps://api[.]openai[.]com/v1", "openai-api"),
+    ("domain", "`claude.ai`,", "claude"),
+    ("domain", "https:\\\\claude.ai\\new", "claude"),
+    ("domain", "//api.openai.com/v1", "openai-api"),
+    ("domain", "https://github.com/copilot?x=1", "github-copilot"),
+    ("domain", "https://github.com/copilots-of-the-air/x", None),
+    ("domain", "https://github.com/", None),
     ("domain", "notopenai.com", None),
     ("domain", "openai.com.example.net", None),
     ("domain", "slack.com", None),
@@ -24,6 +32,11 @@ CASES = [
     ("process", "sudo -u svc /usr/local/bin/ollama serve", "ollama"),
     ("process", 'bash -c "ollama serve"', "ollama"),
     ("process", "sudo -u ollama ls", None),
+    ("process", "LM Studio.exe", "lm-studio"),
+    ("process", "vim ollama", None),
+    ("process", "~/Applications/LM Studio.app/Contents/MacOS/LM Studio --run", "lm-studio"),
+    ("process", "docker run -d --rm -p 11434:11434 ollama/ollama:0.12 serve", "ollama"),
+    ("process", "docker run -v ollama:/root ubuntu ollama/ollama", None),
     ("process", "grep -r secret /opt/ollama", None),
     ("process", "cat /home/ann/ollama", None),
     ("process", "python3 -m http.server", None),
@@ -46,6 +59,14 @@ CASES = [
     ("mcp_path", "/Users/ann/.cursor/mcp.json", "cursor"),
     ("mcp_path", "/Users/ann/.cursors/mcp.json", None),
     ("env", "export ANTHROPIC_API_KEY=sk-ant-whatever", "anthropic-api"),
+    ("env", "setx OPENAI_API_KEY sk-whatever", "openai-api"),
+    ("env", "%OPENAI_API_KEY%", "openai-api"),
+    ("env", "  - OPENAI_API_KEY: sk-whatever", "openai-api"),
+    ("env", 'os.environ["OPENAI_API_KEY"]', "openai-api"),
+    ("env", "$Env:OPENAI_API_KEY = 'sk-whatever'", "openai-api"),
+    ("env", "${OPENAI_API_KEY:-none}", "openai-api"),
+    ("env", "MY-OPENAI_API_KEY", None),
+    ("env", "ENV=OPENAI_API_KEY", None),
     ("env", "PATH", None),
     ("package", "pypi:OpenAI==2.1", "openai-api"),
     ("package", "npm:@anthropic-ai/sdk@1.2.3", "anthropic-api"),
@@ -53,6 +74,16 @@ CASES = [
     ("package", "pkg:npm/%40anthropic-ai/sdk@1.2.3?x=y", "anthropic-api"),
     ("package", "pkg:pypi/flask@3.0", None),
     ("package", "pypi:flask", None),
+    ("package", "conda:openai=1.2", "openai-api"),
+    ("package", "pip:openai", "openai-api"),
+    ("package", "crates:async_openai", "openai-api"),
+    ("package", "golang:github.com/openai/openai-go/v3/option@v3.1", "openai-api"),
+    ("package", "go:github.com/openai/openai-gopher", None),
+    ("package", "nuget:Azure.AI.OpenAI/2.0.0", "azure-openai"),
+    ("package", "pkg:maven/com.openai/openai-java@1.0", "openai-api"),
+    ("package", "@anthropic-ai/sdk", "anthropic-api"),
+    ("package", "openai", "openai-api"),
+    ("package", "react", None),
     ("image", "docker.io/ollama/ollama:0.12@sha256:" + "a" * 64, "ollama"),
     ("image", "nginx:latest", None),
     ("user_agent", "OpenAI/Python 2.1.0", "openai-api"),
@@ -82,7 +113,8 @@ def test_what_is_this(aimscope: Run, kind: str) -> None:
 def test_a_key_and_the_value_of_a_variable_are_never_echoed(aimscope: Run) -> None:
     key = "sk-ant-api03-" + "Zq" * 46 + "ZAA"
     said = aimscope("signatures", "match", "key", input=key + "\n").stdout
-    said += aimscope("signatures", "match", "env", input=f"ANTHROPIC_API_KEY={key}\n").stdout
+    for line in ("ANTHROPIC_API_KEY={}", "setx ANTHROPIC_API_KEY {}", "ANTHROPIC_API_KEY: {}", "x-y('{}')"):
+        said += aimscope("signatures", "match", "env", input=line.format(key) + "\n").stdout
     assert "ZqZq" not in said
     assert json.loads(said.splitlines()[0])["input"] == "sk-a…"
 

@@ -77,7 +77,8 @@ def test_interests_hold_the_programs_of_clauses_but_no_patterns_and_no_parents(t
     write(tmp_path, HOLLY.replace("clauses:\n", CLAUSES, 1))
     found = catalogue.load(tmp_path).interests
     assert found.processes == {"holly", "hol", "hollyd"}
-    assert found.packages == {"pypi:holly-sdk", "npm:@holly/cli", "pymod:holly_sdk", "npm:@holly/agent"}
+    names = {"pypi:holly-sdk", "conda:holly-sdk", "pymod:holly_sdk", "npm:@holly/cli", "npm:@holly/agent"}
+    assert found.packages == names
     assert {"holly", "hol", "hollyd", "npm:@holly/agent"} <= set(found.probes[0].hints)
 
 
