@@ -183,7 +183,7 @@ _ASKS: dict[str, tuple[str, ...]] = {
 }
 """What sensors of a kind ask of the running machine."""
 
-_ASKS_OF_WINDOWS: dict[str, tuple[str, ...]] = {"application": ("registry",), "service": ("registry",)}
+_ASKS_OF_WINDOWS: dict[str, tuple[str, ...]] = dict.fromkeys(("application", "credential", "service"), ("registry",))
 
 _COMMANDS = {"application": "rpm", "container": "ctr-", "connection": "dns-"}
 """How the names of the commands start that sensors of a kind may run."""

@@ -13,7 +13,8 @@ from aimscope_signatures.model import Observation
 
 _BUNDLES = "/Applications/*.app/"
 _GROUPED = "/Applications/*/*.app/"
-_OF_USERS = "~/Applications/*.app/"
+_OF_USERS = "~/Applications/{,*/}*.app/"
+"""Browsers keep the web apps that a user installed in a folder there: `Chrome Apps.localized`."""
 _MOST_PROFILE = 262_144
 
 WANTS = (_BUNDLES, _GROUPED, _OF_USERS, folders.BREW, folders.CASK)

@@ -13,13 +13,14 @@ _UNINSTALL = "Microsoft/Windows/CurrentVersion/Uninstall"
 _STORE = "HKLM/SOFTWARE/Microsoft/Windows/CurrentVersion/Appx/AppxAllUserStore/Applications"
 
 _PACKAGED = "C:/Program Files/WindowsApps/*_*_*/"
+_PACKAGED_USER = "~/AppData/Local/Packages/*_*/"
 _PORTABLE_USER = "~/AppData/Local/Microsoft/WinGet/Packages/*_Microsoft.Winget.Source_*/"
 _PORTABLE_SYSTEM = "C:/Program Files/WinGet/Packages/*_Microsoft.Winget.Source_*/"
 _CHOCO = "C:/ProgramData/chocolatey/lib/*/"
 _SCOOP_USER = "~/scoop/apps/*/"
 _SCOOP_SYSTEM = "C:/ProgramData/scoop/apps/*/"
 
-WANTS = (_PACKAGED, _PORTABLE_USER, _PORTABLE_SYSTEM, _CHOCO, _SCOOP_USER, _SCOOP_SYSTEM)
+WANTS = (_PACKAGED, _PACKAGED_USER, _PORTABLE_USER, _PORTABLE_SYSTEM, _CHOCO, _SCOOP_USER, _SCOOP_SYSTEM)
 
 
 def observe(look: Look) -> Iterator[Observation]:
@@ -61,10 +62,21 @@ def _installed(look: Look, key: str, user: str = "") -> Iterator[Observation]:
 _FULL_NAME = re.compile(r"([a-z0-9.-]+)_(\d+(?:\.\d+){1,3})_[\w.~-]*_[a-z0-9]{13}\Z", re.ASCII | re.IGNORECASE)
 
 
+_FAMILY = re.compile(r"([a-z0-9.-]+)_[a-z0-9]{13}\Z", re.ASCII | re.IGNORECASE)
+
+
 def _packaged(look: Look) -> Iterator[Observation]:
+    """Packaged apps. Who may not list their folder still finds the data of those that a user has."""
+    told: set[str] = set()
     for found in look.found(_PACKAGED):
         if full := _FULL_NAME.match(folders.base(found.host_path)):
+            told.add(full[1].lower())
             yield look.see("application", found, id=f"msix:{full[1]}", version=full[2])
     for row in look.registry(_STORE):
         if full := _FULL_NAME.match(row.key):
+            told.add(full[1].lower())
             yield look.see("application", f"{_STORE}/{row.key}", id=f"msix:{full[1]}", version=full[2])
+    for found in look.found(_PACKAGED_USER):
+        family = _FAMILY.match(folders.base(found.host_path))
+        if family and family[1].lower() not in told:
+            yield look.see("application", found, id=f"msix:{family[1]}")

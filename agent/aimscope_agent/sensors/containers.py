@@ -11,8 +11,11 @@ from aimscope_agent.sensors._containers_engines import Image
 from aimscope_signatures.model import Observation, Status
 
 _SOCKET = "/var/run/docker.sock"
-_USERS_SOCKETS = (".docker/run/docker.sock", ".docker/desktop/docker.sock", ".colima/default/docker.sock")
-"""Of Docker Desktop (macOS, Linux) and Colima, below a home."""
+_USERS_SOCKETS = (
+    *(".docker/run/docker.sock", ".docker/desktop/docker.sock"),
+    *(".colima/default/docker.sock", ".orbstack/run/docker.sock", ".rd/docker.sock"),
+)
+"""Of Docker Desktop (macOS, Linux), Colima, OrbStack and Rancher Desktop, below a home."""
 _STORE = "/var/lib/docker"
 _USERS_STORE = "~/.local/share/docker"
 _PODMAN = tuple(

@@ -71,6 +71,8 @@ def test_what_cannot_matter_is_not_entered(plant: Plant) -> None:
         ".npm/_cacache/x.gguf",
         ".cache/pip/x.gguf",
         ".cache/uv/x.gguf",
+        ".cache/pypoetry/cache/x.gguf",
+        ".cache/pypoetry/artifacts/x.gguf",
         "go/pkg/x.gguf",
         ".cargo/registry/x.gguf",
         ".local/share/Trash/files/x.gguf",
@@ -90,6 +92,7 @@ def test_what_cannot_matter_is_not_entered(plant: Plant) -> None:
         "store/x.gguf",
         "miniconda3/envs/x.gguf",
         ".cache/huggingface/x.gguf",
+        ".cache/pypoetry/virtualenvs/x.gguf",
         "node_modules/x.gguf",
         "node_modules/@s/x.gguf",
     ]

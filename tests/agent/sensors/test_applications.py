@@ -339,6 +339,12 @@ def test_installers_records_of_machine_and_user(look: Look) -> None:
     ]
 
 
+def test_web_apps_that_a_browser_keeps_for_a_user(look: Look) -> None:
+    app = "Users/ann/Applications/Chrome Apps.localized/Gemini.app"
+    found = only(look({f"{app}/Contents/Info.plist": info(CFBundleIdentifier="com.google.Chrome.app.x")}, "macos"))
+    assert (found.fields["id"], found.subject) == ("bundle:com.google.Chrome.app.x", "ann")
+
+
 def test_packaged_apps_of_folder_and_registry_are_one(look: Look) -> None:
     full = "OpenAI.ChatGPT-Desktop_1.2025.258.0_x64__2p2nqsd0c76g0"
     result = look(
@@ -351,6 +357,23 @@ def test_packaged_apps_of_folder_and_registry_are_one(look: Look) -> None:
         registry={STORE: [{"key": full, "values": {}}, {"key": "InboxApplications", "values": {}}]},
     )
     assert only(result).fields == {"id": "msix:OpenAI.ChatGPT-Desktop", "version": "1.2025.258.0"}
+
+
+def test_packaged_apps_of_a_user_where_their_folder_tells_nothing(look: Look) -> None:
+    data = "Users/ann/AppData/Local/Packages"
+    result = look(
+        {
+            "Program Files/WindowsApps/Claude_1.0.0.0_x64__pzs8sxrjxfjjc/": "",
+            f"{data}/Claude_pzs8sxrjxfjjc/LocalCache/": "",
+            f"{data}/OpenAI.ChatGPT-Desktop_2p2nqsd0c76g0/Settings/": "",
+            f"{data}/Not_A_Package/": "",
+        },
+        "windows",
+    )
+    assert [(one.subject, one.fields["id"]) for one in result.observations["applications"]] == [
+        ("", "msix:Claude"),
+        ("ann", "msix:OpenAI.ChatGPT-Desktop"),
+    ]
 
 
 def test_folders_of_winget_chocolatey_and_scoop(look: Look) -> None:

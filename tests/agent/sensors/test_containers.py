@@ -132,6 +132,13 @@ def test_a_users_own_docker_belongs_to_the_user(linux: Host) -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", [".colima/default", ".orbstack/run", ".rd"])
+def test_engines_of_a_user_are_asked(linux: Host, folder: str) -> None:
+    linux.plant({f"{folder}/docker.sock": ""})
+    answers = docker([{"Id": ID, "RepoTags": ["redis:7"]}], [], f"/home/ann/{folder}/docker.sock")
+    assert [each[0] for each in seen(linux, unix_http=answers)] == ["redis"]
+
+
 def test_one_engine_behind_two_sockets_is_told_once(linux: Host) -> None:
     linux.plant({".docker/run/docker.sock": ""})
     other = "/home/ann/.docker/run/docker.sock"

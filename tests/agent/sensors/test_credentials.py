@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import plistlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -165,6 +166,9 @@ def test_a_known_name_is_told_whatever_its_value_and_has_a_digest_only_for_a_sec
         ("linux", "~/.config/fish/config.fish", "~/.config/fish/config.fish"),
         ("linux", "~/.config/powershell/profile.ps1", "~/.config/powershell/profile.ps1"),
         ("macos", "~/.zshenv", "~/.zshenv"),
+        ("macos", "~/.config/zsh/.zshrc", "~/.config/zsh/.zshrc"),
+        ("macos", "~/.zshrc.local", "~/.zshrc.local"),
+        ("macos", "~/.oh-my-zsh/custom/keys.zsh", "~/.oh-my-zsh/custom/keys.zsh"),
         ("windows", "~/Documents/PowerShell/profile.ps1", "~/Documents/PowerShell/profile.ps1"),
         ("windows", "~/OneDrive - Corp/Documents/WindowsPowerShell/Microsoft.PowerShell_profile.ps1", None),
     ],
@@ -173,6 +177,41 @@ def test_start_up_files_of_each_platform(look: Look, platform: str, file: str, r
     result = look({file: f"ACME_API_KEY={KEY}"}, platform)
     assert rows(result) == [("ACME_API_KEY", "acme#0", "shell", reported or file)]
     assert result.observations["credentials"][0].subject == ("ann" if "~" in file else "")
+
+
+def test_variables_that_launchd_sets_for_its_jobs(look: Look) -> None:
+    def job(variables: object) -> bytes:
+        return plistlib.dumps({"Label": "bot", "EnvironmentVariables": variables})
+
+    files = {
+        "~/Library/LaunchAgents/bot.plist": job({"ACME_API_KEY": KEY, "ACME_MODEL": "large"}),
+        "Library/LaunchDaemons/bot.plist": job({"ANYTHING": KEY}),
+        "Library/LaunchDaemons/quiet.plist": job({"ACME_API_KEY": "your-key"}),
+        "Library/LaunchDaemons/odd.plist": job(["ACME_API_KEY", KEY]),
+        "Library/LaunchDaemons/other.plist": plistlib.dumps({"Label": KEY}),
+    }
+    assert rows(look(files, "macos")) == [
+        ("", "acme#0", "config", "/Library/LaunchDaemons/bot.plist"),
+        ("ACME_API_KEY", "acme#0", "config", "~/Library/LaunchAgents/bot.plist"),
+    ]
+
+
+def test_variables_that_windows_keeps(look: Look) -> None:
+    def values(value: str) -> dict[str, str]:
+        return {"ACME_API_KEY": value, "Path": "C:/Windows"}
+
+    machine = "HKLM/SYSTEM/CurrentControlSet/Control/Session Manager"
+    registry = {
+        machine: [{"key": "Environment", "values": values(KEY)}, {"key": "Other", "values": values(LIVE)}],
+        "HKU/ann": [{"key": "Environment", "values": values(LIVE)}, {"key": "Volatile Environment", "values": {}}],
+        "HKU/bob": [{"key": "Environment", "values": values(KEY)}],
+    }
+    result = look({}, "windows", registry=registry)
+    assert rows(result) == [
+        ("ACME_API_KEY", "acme#0", "shell", f"{machine}/Environment"),
+        ("ACME_API_KEY", "acme#1", "shell", "HKCU/Environment"),
+    ]
+    assert [one.subject for one in result.observations["credentials"]] == ["", "ann"]
 
 
 # dotenv files

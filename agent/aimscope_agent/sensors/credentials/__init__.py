@@ -28,7 +28,32 @@ def _observe(look: Look) -> Iterator[Observation]:
         found = _config(look, file, judge) if place == "config" else _assigned(look, file, place, judge)
         for finding in found:
             yield look.see("credential", file, place=place, path=file.path, **_fields(finding))
+    yield from _jobs(look, judge)
+    yield from _registry(look, judge)
     yield from _processes(look, judge)
+
+
+def _jobs(look: Look, judge: Judge) -> Iterator[Observation]:
+    """Variables that launchd sets for the jobs it starts."""
+    for glob in places.JOBS if look.platform == "macos" else ():
+        for file in look.found(glob):
+            job = look.plist(file)
+            pairs = list(_texts(job.get("EnvironmentVariables"))) if isinstance(job, Mapping) else []
+            for finding in _once(judge.configured(pairs, "\n".join(value for _, value in pairs))):
+                yield look.see("credential", file, place="config", path=file.path, **_fields(finding))
+
+
+def _registry(look: Look, judge: Judge) -> Iterator[Observation]:
+    """Variables that Windows keeps for every process of a user or of the machine, as ``setx`` writes them."""
+    if look.platform != "windows":
+        return
+    hives = [("", places.ENVIRONMENT_OF_MACHINE), *((user.name, f"HKU/{user.name}") for user in look.users)]
+    for user, hive in hives:
+        path = "HKCU/Environment" if user else f"{hive}/Environment"
+        for row in look.registry(hive):
+            if row.key.lower() == "environment":
+                for finding in _once(judge.assigned(row.values.items())):
+                    yield look.see("credential", path, subject=user, place="shell", path=path, **_fields(finding))
 
 
 def _fields(finding: Finding) -> dict[str, str]:
@@ -113,6 +138,6 @@ SENSOR = Sensor(
     doc="Keys of AI services in shell start-up files, dotenv files, tools' configuration and processes: never a value.",
     emits=("credential",),
     observe=_observe,
-    wants=(*places.SHELL, *places.DOTENV),
+    wants=(*places.SHELL, *places.DOTENV, *places.JOBS),
     wants_of=places.wanted,
 )

@@ -15,7 +15,9 @@ Place = Literal["shell", "dotenv", "config"]
 
 _POSIX: Final = (
     "~/{.bashrc,.bash_profile,.bash_login,.bash_aliases,.profile,.xprofile,.kshrc,.cshrc,.tcshrc}",
-    "~/{.zshrc,.zprofile,.zshenv,.zlogin}",
+    "~/{,.config/zsh/,.zsh/}{.zshrc,.zprofile,.zshenv,.zlogin}",
+    "~/{.zshrc,.bashrc}.local",
+    "~/{.oh-my-zsh/custom,.config/zsh,.zsh,.zshrc.d,.bashrc.d}/*.{zsh,sh}",
     "~/.config/environment.d/*.conf",
     "~/.config/fish/config.fish",
     "~/.config/fish/conf.d/*.fish",
@@ -33,7 +35,11 @@ _WINDOWS: Final = (
     "/Program Files/PowerShell/7/*profile.ps1",
 )
 SHELL: Final = (*_POSIX, *_WINDOWS)
-DOTENV: Final = ("**/.env", "**/.env.*")
+DOTENV: Final = ("**/.env", "**/.env.*", "**/.envrc")
+JOBS: Final = ("/Library/{LaunchAgents,LaunchDaemons}/*.plist", "~/Library/LaunchAgents/*.plist")
+"""launchd's jobs: each may state variables for what it starts."""
+ENVIRONMENT_OF_MACHINE: Final = "HKLM/SYSTEM/CurrentControlSet/Control/Session Manager"
+"""Key whose subkey ``Environment`` holds what `setx /M` wrote; that of `setx` lies directly in a user's hive."""
 
 _SETTINGS = (".json", ".jsonc", ".json5", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".env", ".properties")
 _TELLING = re.compile(r"config|settings|auth|credential|token|secret|key|account|provider|mcp|profile|env|rc\Z")
