@@ -108,7 +108,7 @@ class Matcher:
             known = found.get(service)
             if known is None or capped(identity, known.identity) == known.identity != identity:
                 found[service] = Detection(service, clause.name, identity, presence, held, observation)
-        return tuple(found.values())
+        return _one_program(tuple(found.values())) if observation.kind == "process" else tuple(found.values())
 
     def holding(self, observation: Observation) -> set[tuple[str, str]]:
         """Every ``(service, clause)`` that holds, the weaker ones too: for people who ask why."""
@@ -135,6 +135,13 @@ class Matcher:
             if index:
                 for value in values:
                     yield from index.get(value, ())
+
+
+def _one_program(found: tuple[Detection, ...]) -> tuple[Detection, ...]:
+    """A program is one product: where its file or package tells which, its name is no hint at another one."""
+    if any(capped(each.identity, "high") == "high" for each in found):
+        return tuple(each for each in found if each.identity != "low")
+    return found
 
 
 def tests_held(clause: Clause, forms: dict[str, tuple[str, ...]]) -> tuple[Held, ...]:

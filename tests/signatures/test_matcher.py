@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aimscope_signatures.catalogue import Catalogue
+from aimscope_signatures.catalogue import Catalogue, load
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Held, Observation, Value
+from tests.signatures.conftest import HOLLY, write
 
 MATCHES: list[tuple[str, dict[str, Value], str, str]] = [
     ("dns.query", {"name": "API.holly.example."}, "domains", "high"),
@@ -75,6 +78,22 @@ def test_the_surest_clause_speaks_and_the_others_can_be_asked_for(holly: Catalog
     assert detection.clause == "clauses.signed"
     assert Held("signer", "equals", "holly labs ltd") in detection.held
     assert Matcher(holly).holding(seen) == {("holly", "clauses.signed"), ("holly", "processes")}
+
+
+def test_a_name_is_no_hint_where_the_file_tells_that_it_is_another_program(tmp_path: Path) -> None:
+    head = HOLLY.partition("domains:")[0]
+    program = "clauses: {{program: {{kind: process, all: {{{test}}}, identity: {identity}}}}}\n"
+    ivy = program.format(test="exe: {glob: ['**/Ivy.app/**']}", identity="high")
+    oak = program.format(test="name: {equals: [ivy]}", identity="low")
+    for name, clause in (("ivy", ivy), ("oak", oak)):
+        write(tmp_path, head.replace("holly", name) + clause, name)
+    matcher = Matcher(load(tmp_path))
+
+    def told(exe: str) -> set[str]:
+        return {each.service for each in matcher.match(Observation("process", {"name": "Ivy", "exe": exe}))}
+
+    assert told("/Applications/Ivy.app/Contents/MacOS/Ivy") == {"ivy"}
+    assert told("/usr/local/bin/ivy") == {"oak"}
 
 
 def test_a_kind_limits_how_sure_a_match_can_be(holly: Catalogue) -> None:
