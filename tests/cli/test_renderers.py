@@ -162,6 +162,10 @@ def test_could_not_look_is_never_found_nothing() -> None:
     assert is_complete([Coverage("a", Status.COMPLETE), Coverage("b", Status.OFF), Coverage("c", Status.UNSUPPORTED)])
     assert not is_complete([Coverage("a", Status.PARTIAL, (gap,))])
     assert not is_complete([Coverage("a", Status.FAILED)])
+    never = Gap("dns", Status.UNSUPPORTED, "no resolver with a cache that can be asked")
+    assert is_complete([Coverage("a", Status.UNSUPPORTED, (never,), {"observed": 3})])
+    assert not is_complete([Coverage("a", Status.UNSUPPORTED, (never,))])
+    assert not is_complete([Coverage("a", Status.PARTIAL, (never, gap), {"observed": 3})])
     assert conclusion(msgspec.structs.replace(EMPTY, complete=False)).endswith(
         "not everything could be looked at (see coverage)."
     )
