@@ -20,6 +20,9 @@ from aimscope_signatures.model import Coverage, Gap, Observation, Status
 MOST_OBSERVATIONS = 200_000
 """Of one sensor; what is beyond is a gap."""
 
+_SECONDS = {"host": 60.0, "code": 1_800.0}
+"""Most time for one sensor, by its target."""
+
 Progress = Callable[[str, int, int], None]
 """Told what starts now, how many parts are done, and of how many."""
 
@@ -66,13 +69,15 @@ def scan(
     *,
     now: int,
     digest_key: bytes = b"",
+    clock: Callable[[], float] | None = None,
     progress: Progress | None = None,
     debug: Callable[[str], None] | None = None,
 ) -> ScanResult:
     """Look at a host with every sensor.
 
     ``now`` is seconds since 1970 UTC. Digests of credentials are keyed with ``digest_key`` (at most 64 bytes)
-    and left out without one. A sensor that fails costs only its own observations; ``debug`` is told where.
+    and left out without one. ``clock`` tells seconds that never run back: without one no sensor is stopped for taking
+    too long. A sensor that fails costs only its own observations; ``debug`` is told where.
     """
     tell = progress or _silent
     steps = len(sensors) + 1
@@ -108,6 +113,8 @@ def scan(
             options=options,
             now=now,
             digest_key=digest_key,
+            clock=clock,
+            seconds=_SECONDS[sensor.target],
         )
         observations[sensor.name] = _run(sensor, look, debug)
         coverage.append(look.coverage(sensor.name, len(observations[sensor.name])))

@@ -80,6 +80,7 @@ def run(request: Request) -> Report:
             options,
             now=started,
             digest_key=state.digest_key() if request.store else b"",
+            clock=time.monotonic,
             progress=tell,
             debug=trace if debugging() else None,
         )

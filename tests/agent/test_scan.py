@@ -192,3 +192,27 @@ def test_sensors_are_found_by_walking_their_folder() -> None:
     folder = Path(sensors.__path__[0])
     units = {path.stem for path in (*folder.glob("*.py"), *(p.parent for p in folder.glob("*/__init__.py")))}
     assert [sensor.name for sensor in found] == sorted(unit for unit in units if not unit.startswith("_"))
+
+
+def test_a_sensor_that_takes_too_long_is_stopped_and_says_so(host: OfflineHost) -> None:
+    for number in range(200):
+        Path(host.tree.root, f"home/ann/.tool/{number:03}.json").write_text("{}")
+    moments = iter(range(10_000))
+    result = scan.scan(host, [FILES], Interests(), Options(), now=NOW, clock=lambda: float(next(moments)))
+    (coverage,) = result.coverage
+    assert 0 < len(result.observations["files"]) < 100
+    assert (coverage.status, [gap.reason for gap in coverage.gaps]) == (Status.PARTIAL, ["looked for 60 s only"])
+
+
+def torn(look: Look) -> Iterator[Observation]:
+    for found in look.found("~/.tool/*.json"):
+        look.json(found)
+    yield look.see("config_file", path="~/x")
+
+
+def test_files_that_are_torn_make_a_sensor_partial_not_failed(host: OfflineHost) -> None:
+    for number in range(30):
+        Path(host.tree.root, f"home/ann/.tool/{number}.json").write_text("{")
+    (coverage,) = run(host, Sensor("torn", "T.", ("config_file",), torn, wants=("~/.tool/*.json",))).coverage
+    assert coverage.status is Status.PARTIAL
+    assert {gap.status for gap in coverage.gaps} == {Status.FAILED}

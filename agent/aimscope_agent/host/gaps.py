@@ -9,6 +9,9 @@ from aimscope_signatures.model import Gap, Status
 _EXAMPLES = 8
 _REMEMBERED = 10_000
 
+MORE = "…"
+"""The source of a gap that counts those that are not named."""
+
 SEVERITY: tuple[Status, ...] = (
     Status.COMPLETE,
     Status.OFF,
@@ -52,7 +55,7 @@ class Gaps:
             result += gaps[:_EXAMPLES]
             more = sum(gap.count for gap in gaps[_EXAMPLES:]) + self._more.get(key, 0)
             if more:
-                result.append(msgspec.structs.replace(gaps[_EXAMPLES], source="…", count=more))
+                result.append(msgspec.structs.replace(gaps[_EXAMPLES], source=MORE, count=more))
         return tuple(sorted(result, key=lambda gap: (-SEVERITY.index(gap.status), gap.reason)))
 
     def worst(self) -> Status:

@@ -14,7 +14,7 @@ import msgspec
 from aimscope_agent.host import archive as archives
 from aimscope_agent.host import database, reading
 from aimscope_agent.host.facts import Answer, Found, Platform, Process, Row, Socket, User
-from aimscope_agent.host.gaps import Gaps
+from aimscope_agent.host.gaps import MORE, Gaps
 from aimscope_agent.host.machine import Host, Told
 from aimscope_agent.host.tree import TooLargeError, clean
 from aimscope_agent.host.walk import Walk, Walked
@@ -28,6 +28,7 @@ T = TypeVar("T")
 LONGEST_TEXT = 4_096
 """Characters of one field of an observation."""
 _LONGEST_LIST = 1_000
+_SEVERE = (Status.DENIED, Status.FAILED)
 _MASKED = 2 * LONGEST_TEXT
 """Characters that are looked at for keys: one that is cut off at the end of a text is hidden, too."""
 
@@ -46,7 +47,10 @@ class HostLook:
         options: Options,
         now: int,
         digest_key: bytes = b"",
+        clock: Callable[[], float] | None = None,
+        seconds: float = 60.0,
     ) -> None:
+        """``clock`` tells seconds that never run back; after ``seconds`` of them nothing more is looked at."""
         self._host = host
         self._tree = host.tree
         self._wanted = frozenset(wanted)
@@ -57,6 +61,9 @@ class HostLook:
         self._now = now
         self._digest_key = digest_key
         self._mask = mask_of(interests.keys)
+        self._clock = clock
+        self._seconds = seconds
+        self._deadline = clock() + seconds if clock else 0.0
         self._gaps = Gaps()
         self._counts: dict[str, int] = {}
 
@@ -87,11 +94,24 @@ class HostLook:
             raise LookupError(f"glob {glob!r} is not among those the sensor wants")
         anywhere = self._walked.found.get(glob)
         if anywhere is None:
-            yield from self._walk.expand(glob, self._options.projects, self._gaps.note)
+            yield from self._in_time(self._walk.expand(glob, self._options.projects, self._gaps.note))
             return
         for gap in (*self._walked.gaps, *self._walked.glob_gaps.get(glob, ())):
             self._gaps.note(gap)
-        yield from anywhere
+        yield from self._in_time(anywhere)
+
+    def _in_time(self, found: Iterable[Found]) -> Iterator[Found]:
+        for each in found:
+            if self._late():
+                return
+            yield each
+
+    def _late(self) -> bool:
+        """Whether the time for this sensor is over: many files, each within bounds, may take days together."""
+        if self._clock is None or self._clock() < self._deadline:
+            return False
+        self.gap("time", Status.PARTIAL, f"looked for {self._seconds:g} s only")
+        return True
 
     def entries(self, folder: Found | str) -> tuple[Found, ...]:
         return self._file(folder, self._tree.entries) or ()
@@ -148,6 +168,8 @@ class HostLook:
 
     def _file(self, file: Found | str, read: Callable[[str], T]) -> T | None:
         path = file.host_path if isinstance(file, Found) else self._tree.absolute(file)
+        if self._late():
+            return None
         try:
             return read(path)
         except (OSError, TooLargeError, reading.UnreadableError) as error:
@@ -189,6 +211,8 @@ class HostLook:
         if not target.is_loopback and not (self._options.probe_lan and target.is_private):
             self.gap("probes", Status.OFF, "servers beyond loopback are not asked", remedy="--probe-lan")
             return None
+        if self._late():
+            return None
         return self._told(self._host.probe(address, port, path, accept))
 
     def _told(self, told: Told[T]) -> T:
@@ -217,11 +241,12 @@ class HostLook:
         return Observation(kind, kept, self._mask(source), self._mask(_short(subject or user)), self._now)
 
     def coverage(self, sensor: str, observed: int = 0) -> Coverage:
-        """What this look came to. A folder that may not be read makes it partial; to be denied takes a whole source."""
+        """What this look came to. Places that could not be read make it partial; worse takes a whole source."""
         worst = self._gaps.worst()
         gaps = tuple(msgspec.structs.replace(gap, source=self._mask(gap.source)) for gap in self._gaps.told())
-        only_places = all("/" in gap.source for gap in gaps if gap.status is Status.DENIED)
-        status = Status.PARTIAL if worst is Status.DENIED and (observed or only_places) else worst
+        only_places = all("/" in gap.source for gap in gaps if gap.status is worst and gap.source != MORE)
+        seen = worst is Status.DENIED and observed
+        status = Status.PARTIAL if worst in _SEVERE and (seen or only_places) else worst
         counts = {"observed": observed} if observed else {}
         return Coverage(sensor, status, gaps, counts | self._counts)
 

@@ -76,7 +76,10 @@ def settings(text: str, section: str) -> dict[str, list[str]] | None:
             name, equals, value = line.partition("=")
             if equals:
                 values = result.setdefault(name.strip(), [])
-                values[:] = [*values, value.strip()] if value.strip() else []
+                if value.strip():
+                    values.append(value.strip())
+                else:
+                    values.clear()
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_MOST_LINES = 10_000
+MOST_LINES = 10_000
 _LONGEST = 8_192
 _FIELD = r"[\d*?~][-*/,~?#\w]*|[A-Za-z]{3}(?:[-,/#]\w+)*"
 _NAMED = r"@(?:reboot|yearly|annually|monthly|weekly|daily|midnight|hourly|every\S*)"
@@ -17,7 +17,7 @@ _LEFT_OVER = re.compile(r"\..*|.*(?:~|,v|\.rpm(?:save|new|orig)|\.dpkg-\w+|\.bak
 
 def commands(text: str, *, with_user: bool) -> Iterator[str]:
     """The command of each line, as a shell gets it. ``with_user``: the user's name stands before it."""
-    for line in text.splitlines()[:_MOST_LINES]:
+    for line in text.splitlines()[:MOST_LINES]:
         found = _LINE.fullmatch(line[:_LONGEST].strip())
         if found and with_user:
             found = _USER.fullmatch(found[1])

@@ -34,7 +34,10 @@ def _cron(look: Look) -> Iterator[Observation]:
             if cron.left_over(name):
                 continue
             own = glob in _USERS_CRON
-            for command in cron.commands(look.text(file) or "", with_user=not own):
+            text = look.text(file) or ""
+            if text.count("\n") > cron.MOST_LINES:
+                look.gap(file.path, Status.PARTIAL, f"more than {cron.MOST_LINES:,} lines")
+            for command in cron.commands(text, with_user=not own):
                 yield _task(look, "cron", name, file, resolve(["sh", "-c", command]), subject=name if own else "")
 
 
