@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from aimscope_signatures.conditions import OPERATORS
@@ -21,12 +22,23 @@ class Malformed(ValueError):
         self.where = where
 
 
+def derived(clause: Clause) -> bool:
+    """Whether a clause follows from facts that another clause of its service proves: it needs no examples."""
+    return clause.name.endswith((".code", ".named"))
+
+
 def clauses(signature: Signature) -> tuple[Clause, ...]:
     """Every clause of a signature, in the order of its sections.
 
     Raises ``Malformed`` for an unknown kind, field or operator, or a value the operator cannot use.
     """
-    found = (*_sections(signature), *_urls(signature), *_probes(signature), *_written(signature))
+    found = (
+        *_sections(signature),
+        *_on_windows(signature),
+        *_urls(signature),
+        *_probes(signature),
+        *_written(signature),
+    )
     for clause in found:
         for test in clause.tests:
             for value in test.values:
@@ -71,6 +83,23 @@ def _of_conda(packages: tuple[str, ...]) -> tuple[str, ...]:
     if any(package.startswith("conda:") for package in packages):
         return ()
     return tuple(f"conda:{package.removeprefix('pypi:')}" for package in packages if package.startswith("pypi:"))
+
+
+def _on_windows(signature: Signature) -> Iterator[Clause]:
+    """What Windows lists as installed under the service's own name, by its own publisher, is its application."""
+    apps = signature.apps
+    if apps.windows_name or not (apps.windows or apps.macos or apps.cask):
+        return
+    packages = [each.partition(".") for each in apps.windows]
+    names = (signature.name, *(product for _, _, product in packages))
+    publishers = (_OWNERS.sub("", signature.vendor), *(publisher for publisher, _, _ in packages))
+    ids = tuple(dict.fromkeys(canonical("app_id", f"uninstall:{name}") for name in names))
+    makers = tuple(dict.fromkeys(canonical("text", publisher) + "*" for publisher in publishers))
+    tests = (Test("id", "equals", ids), Test("publisher", "glob", makers))
+    yield Clause("apps.named", signature.identity.get("apps", "medium"), tests, kind="application")
+
+
+_OWNERS = re.compile(r" \(.*\)")
 
 
 def _urls(signature: Signature) -> Iterator[Clause]:

@@ -14,7 +14,7 @@ from aimscope_signatures.conditions import OPERATORS
 from aimscope_signatures.hosts import HostIndex
 from aimscope_signatures.kinds import KINDS, Presence, capped
 from aimscope_signatures.model import Detection, Held, Observation, Value
-from aimscope_signatures.normalise import canonical
+from aimscope_signatures.normalise import bare, canonical
 from aimscope_signatures.patterns import Hit, PatternIndex, most_specific
 from aimscope_signatures.sections import SECTIONS
 from aimscope_signatures.signature import Clause
@@ -171,6 +171,8 @@ def forms_of(observation: Observation) -> dict[str, tuple[str, ...]]:
         field = declared.get(name)
         if field is not None:
             texts = tuple(form for text in _texts(value) if (form := canonical(field.type, text)))
+            if field.type == "app_id":
+                texts = tuple(dict.fromkeys(form for text in texts for form in (text, bare(text))))
             if texts:
                 forms[name] = texts
     return forms

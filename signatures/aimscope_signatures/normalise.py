@@ -167,6 +167,14 @@ def app_id(text: str) -> str:
     return f"{manager.strip().lower()}:{name.strip().lower()}" if colon and name.strip() else ""
 
 
+def bare(app: str) -> str:
+    """An application of the uninstall keys without version and scope: ``Jan 0.6.9``, ``Kiro (User)``."""
+    return _EDITION.sub("", app) if app.startswith("uninstall:") else app
+
+
+_EDITION = re.compile(r"(?: \([^()]{1,40}\)| (?:version )?v?\d[\w.+-]{0,40}){1,3}\Z", re.IGNORECASE)
+
+
 def ip(text: str) -> str:
     """Compressed form of an address, with IPv4 in IPv6 written as IPv4; empty if it is none."""
     try:

@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from aimscope_signatures.catalogue import Catalogue, Entry
+from aimscope_signatures.expand import derived
 from aimscope_signatures.kinds import KINDS, FieldType
 from aimscope_signatures.matcher import Matcher, forms_of, tests_held
 from aimscope_signatures.model import Observation, Value
@@ -69,7 +70,7 @@ def _of_entry(entry: Entry, matcher: Matcher) -> Iterator[Doubt]:
             if not _declared(signature, matcher.catalogue.entries[other].signature):
                 yield Doubt(entry.id, f"examples.match.{place}", f"is claimed by {other} as well: `also` or `part_of`?")
     for clause in entry.clauses:
-        if clause.name not in proven and not clause.name.endswith(".code"):
+        if clause.name not in proven and not derived(clause):
             yield Doubt(entry.id, clause.name, "no example is matched by this clause")
         yield from _guarded(entry, clause, signature)
     for place, claims in _claims(signature.examples.no_match, matcher):
@@ -113,7 +114,7 @@ def observation_of(fields: Mapping[str, Value]) -> Observation:
 
 def _guarded(entry: Entry, clause: Clause, signature: Signature) -> Iterator[Doubt]:
     """Each of several tests must be needed: without it some negative would match."""
-    if len(clause.tests) < 2 or clause.name.endswith(".code"):
+    if len(clause.tests) < 2 or derived(clause):
         return
     negatives = [observation_of(fields) for fields in signature.examples.no_match.observations]
     negatives += [_request(url) for url in signature.examples.no_match.urls]

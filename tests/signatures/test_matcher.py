@@ -96,6 +96,26 @@ def test_a_name_is_no_hint_where_the_file_tells_that_it_is_another_program(tmp_p
     assert told("/usr/local/bin/ivy") == {"oak"}
 
 
+@pytest.mark.parametrize(
+    ("name", "publisher", "found"),
+    [
+        ("Ivy", "Holly Labs Ltd", True),
+        ("Ivy 0.6.9", "Holly Labs", True),
+        ("IVY version 2.1-beta (x64)", "holly labs", True),
+        ("Ivy Desktop (User)", "Holly", True),  # of the winget package Holly.Ivy Desktop
+        ("Ivy", "Another", False),
+        ("Ivy", "", False),
+        ("Ivy Screensaver", "Holly Labs", False),
+        ("Poison Ivy 1.0", "Holly Labs", False),
+    ],
+)
+def test_what_windows_lists_by_name_and_publisher(tmp_path: Path, name: str, publisher: str, found: bool) -> None:
+    head = HOLLY.partition("domains:")[0].replace("Holly\n", "Ivy\n").replace("Labs", "Labs (Oak)")
+    write(tmp_path, head + "apps: {windows: [Holly.Ivy Desktop]}\n")
+    seen = Observation("application", {"id": f"uninstall:{name}", "publisher": publisher})
+    assert bool(Matcher(load(tmp_path)).match(seen)) is found
+
+
 def test_a_kind_limits_how_sure_a_match_can_be(holly: Catalogue) -> None:
     (detection,) = Matcher(holly).match(Observation("code.model", {"model": "holly-1"}))
     assert detection.identity == KINDS["code.model"].ceiling == "medium"
