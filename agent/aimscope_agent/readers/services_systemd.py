@@ -14,6 +14,7 @@ _SYSTEM = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/syste
 """Of two units of one name the first is in force."""
 _USER = "~/.config/systemd/user"
 FOLDERS = (*_SYSTEM, _USER)
+DROP_INS = tuple(f"{folder}/*.service.d/*.conf" for folder in FOLDERS)
 LINKS = tuple(f"{folder}/*.{kind}/*.service" for folder in FOLDERS for kind in ("wants", "requires"))
 _MOST_LINES = 20_000
 
@@ -99,6 +100,16 @@ def _lines(text: str) -> Iterator[str]:
         yield begun
 
 
+def environment(look: Look) -> Iterator[tuple[Found, list[tuple[str, str]]]]:
+    """Variables that units of services, and what is added to them, set. Values must not outlive the caller."""
+    for glob in (*globs(".service"), *DROP_INS):
+        for file in look.found(glob):
+            lines = (settings(look.text(file) or "", "Service") or {}).get("Environment", [])
+            words = [word for line in lines for word in _split(line) if "=" in word]
+            if words:
+                yield file, [(name, value) for name, _, value in (word.partition("=") for word in words)]
+
+
 def launch(look: Look, unit: Found) -> Launch | None:
     """What a service starts; ``None`` if the file tells of no service."""
     service = settings(look.text(unit) or "", "Service")
@@ -111,11 +122,15 @@ def _home(look: Look, user: str) -> str:
     return next((each.home for each in look.users if user and each.name == user), "%h")
 
 
-def _words(line: str, home: str) -> list[str]:
+def _split(line: str) -> list[str]:
     try:
-        words = shlex.split(line)
+        return shlex.split(line)
     except ValueError:
-        words = line.split()
+        return line.split()
+
+
+def _words(line: str, home: str) -> list[str]:
+    words = _split(line)
     if ";" in words:
         words = words[: words.index(";")]  # a second command
     words = [word.replace("%h", home).replace("%%", "%") for word in words]

@@ -504,3 +504,27 @@ def test_any_name_and_value_can_be_judged(name: str, value: str) -> None:
     judge = Judge(INTERESTS, lambda secret: "d")
     for finding in (*judge.assigned([(name, value)]), *judge.configured([(name, value)], value)):
         assert finding.env_name in ("", name)
+
+
+def test_variables_that_systemd_and_containers_are_handed(look: Look) -> None:
+    files = {
+        "etc/systemd/system/bot.service": f'[Service]\nEnvironment="ACME_API_KEY={KEY}" LEVEL=1\nExecStart=/opt/bot\n',
+        "etc/systemd/system/bot.service.d/x.conf": f"[Service]\nEnvironment=ANYTHING={LIVE}\n",
+        "etc/systemd/system/quiet.service": f"[Unit]\nEnvironment=ACME_API_KEY={KEY}\n[Service]\n#Environment=A={KEY}\n",
+        "etc/default/bot": f"ACME_API_KEY={KEY}\n",
+        "~/.config/nushell/env.nu": f"$env.ACME_API_KEY = '{KEY}'\n# $env.ACME_API_KEY = '{LIVE}'\n",
+        "opt/a/docker-compose.yml": f"services:\n  a:\n    environment:\n      - ACME_API_KEY={PLAIN}\n",
+        "opt/b/compose.yaml": f"services:\n  b:\n    environment:\n      ACME_API_KEY: {PLAIN}\n",
+        "opt/c/compose.yaml": "services:\n  c:\n    environment:\n      - ACME_API_KEY\n      - ACME_API_KEY=${ACME_API_KEY}\n",
+        "opt/d/composer.yaml": f"environment:\n  ACME_API_KEY: {PLAIN}\n",
+        "var/lib/docker/containers/0a/config.v2.json": json.dumps({"Config": {"Env": [f"ACME_API_KEY={PLAIN}"]}}),
+    }
+    assert rows(look(files)) == [
+        ("", "acme#1", "config", "/etc/systemd/system/bot.service.d/x.conf"),
+        ("ACME_API_KEY", "", "config", "/opt/a/docker-compose.yml"),
+        ("ACME_API_KEY", "", "config", "/opt/b/compose.yaml"),
+        ("ACME_API_KEY", "", "config", "/var/lib/docker/containers/0a/config.v2.json"),
+        ("ACME_API_KEY", "acme#0", "config", "/etc/systemd/system/bot.service"),
+        ("ACME_API_KEY", "acme#0", "shell", "/etc/default/bot"),
+        ("ACME_API_KEY", "acme#0", "shell", "~/.config/nushell/env.nu"),
+    ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from aimscope_agent.host.facts import Found, Process
 from aimscope_agent.launch import program, resolve
+from aimscope_agent.readers import services_systemd as systemd
 from aimscope_agent.sensor import MEGABYTE, Look, Sensor
 from aimscope_agent.sensors.credentials import assignments, places
 from aimscope_agent.sensors.credentials.judgement import Finding, Judge
@@ -29,6 +30,7 @@ def _observe(look: Look) -> Iterator[Observation]:
         for finding in found:
             yield look.see("credential", file, place=place, path=file.path, **_fields(finding))
     yield from _jobs(look, judge)
+    yield from _units(look, judge)
     yield from _registry(look, judge)
     yield from _processes(look, judge)
 
@@ -41,6 +43,13 @@ def _jobs(look: Look, judge: Judge) -> Iterator[Observation]:
             pairs = list(_texts(job.get("EnvironmentVariables"))) if isinstance(job, Mapping) else []
             for finding in _once(judge.configured(pairs, "\n".join(value for _, value in pairs))):
                 yield look.see("credential", file, place="config", path=file.path, **_fields(finding))
+
+
+def _units(look: Look, judge: Judge) -> Iterator[Observation]:
+    """Variables that systemd sets for the services it starts."""
+    for file, pairs in systemd.environment(look):
+        for finding in _once(judge.configured(pairs, "\n".join(value for _, value in pairs))):
+            yield look.see("credential", file, place="config", path=file.path, **_fields(finding))
 
 
 def _registry(look: Look, judge: Judge) -> Iterator[Observation]:
@@ -82,7 +91,7 @@ def _config(look: Look, file: Found, judge: Judge) -> list[Finding]:
 
 
 def _settings(look: Look, file: Found, text: str) -> Iterator[tuple[str, str]]:
-    """Texts in a configuration, each with the name it stands under."""
+    """Texts in a configuration, each with the name it stands under or that it gives itself (``NAME=value``)."""
     name = file.host_path.lower()
     if name.endswith(".toml"):
         return _texts(look.toml(file))
@@ -100,6 +109,10 @@ def _texts(document: object) -> Iterator[tuple[str, str]]:
         members = value.items() if isinstance(value, Mapping) else ()
         for name, member in members:
             if isinstance(name, str) and isinstance(member, str):
+                yield name, member
+        for text in value if isinstance(value, list) else ():
+            if isinstance(text, str) and "=" in text:
+                name, _, member = text.partition("=")
                 yield name, member
         children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
         todo += [child for child in children if isinstance(child, Mapping | list)]
@@ -138,6 +151,13 @@ SENSOR = Sensor(
     doc="Keys of AI services in shell start-up files, dotenv files, tools' configuration and processes: never a value.",
     emits=("credential",),
     observe=_observe,
-    wants=(*places.SHELL, *places.DOTENV, *places.JOBS),
+    wants=(
+        *places.SHELL,
+        *places.DOTENV,
+        *places.HANDED,
+        *places.JOBS,
+        *systemd.globs(".service"),
+        *systemd.DROP_INS,
+    ),
     wants_of=places.wanted,
 )

@@ -12,7 +12,7 @@ _WORD = rf"""(?:{_QUOTED}|([^\s;&|'"]+))"""
 _FORMS = (
     re.compile(rf"""(?:^|(?<=[\s;&|('"])){_NAME}={_WORD}"""),  # sh
     re.compile(rf"\b(?:setenv|setx|set(?:[ \t]+-[\w-]+)+)[ \t]+{_NAME}[ \t]+{_WORD}"),  # csh, fish, launchctl
-    re.compile(rf"\$\{{?env:{_NAME}\}}?[ \t]*=[ \t]*{_QUOTED}()", re.IGNORECASE),  # PowerShell
+    re.compile(rf"\$\{{?env[:.]{_NAME}\}}?[ \t]*=[ \t]*{_QUOTED}()", re.IGNORECASE),  # PowerShell, Nushell
     re.compile(rf"""SetEnvironmentVariable\([ \t]*["']{_NAME}["'][ \t]*,[ \t]*{_QUOTED}()""", re.IGNORECASE),
     re.compile(
         rf"Set-(?:Item|Content)[ \t]+(?:-Path[ \t]+)?env:{_NAME}[ \t]+(?:-Value[ \t]+)?{_QUOTED}()", re.IGNORECASE

@@ -26,6 +26,8 @@ _POSIX: Final = (
     "/etc/zsh/{zshrc,zshenv,zprofile}",
     "/etc/profile.d/*.sh",
     "/etc/environment.d/*.conf",
+    "/etc/{default,sysconfig}/*",
+    "~/.config/nushell/{env,config}.nu",
 )
 _WINDOWS: Final = (
     "~/{.bashrc,.bash_profile,.profile}",
@@ -36,6 +38,12 @@ _WINDOWS: Final = (
 )
 SHELL: Final = (*_POSIX, *_WINDOWS)
 DOTENV: Final = ("**/.env", "**/.env.*", "**/.envrc")
+HANDED: Final = (
+    "**/{docker-compose,compose}{,.*}.{yml,yaml}",
+    "/var/lib/docker/containers/*/config.v2.json",
+    "**/.streamlit/secrets.toml",
+)
+"""Files that hand variables to containers and web applications."""
 JOBS: Final = ("/Library/{LaunchAgents,LaunchDaemons}/*.plist", "~/Library/LaunchAgents/*.plist")
 """launchd's jobs: each may state variables for what it starts."""
 ENVIRONMENT_OF_MACHINE: Final = "HKLM/SYSTEM/CurrentControlSet/Control/Session Manager"
@@ -80,6 +88,9 @@ def _files(look: Look) -> Iterator[tuple[Place, Found]]:
     for glob in DOTENV:
         for file in look.found(glob):
             yield "dotenv", file
+    for glob in HANDED:
+        for file in look.found(glob):
+            yield "config", file
     for pattern in (*look.interests.mcp_config, *look.interests.config):
         for glob in _globs(pattern):
             settings = (file for file in look.found(glob) if "*" not in glob or _holds_settings(file, glob))
