@@ -7,9 +7,12 @@ import sys
 
 def run() -> None:
     """Run the program, and leave with its exit status; the version is told without loading anything else."""
-    from aimscope_cli.guard import guarded
+    try:
+        from aimscope_cli.guard import guarded
 
-    guarded(_tell_version if sys.argv[1:] == ["--version"] else _run_command)
+        guarded(_tell_version if sys.argv[1:] == ["--version"] else _run_command)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _tell_version() -> None:

@@ -45,6 +45,8 @@ def _status_of(program: Callable[[], None]) -> int:
         program()
     except SystemExit as end:
         status = end.code or 0
+    if status == _STOPPED:
+        raise KeyboardInterrupt
     flush()
     return status if isinstance(status, int) else _DEFECT
 

@@ -30,7 +30,7 @@ def read(path: Path) -> Inventory:
 
 def ignores_path() -> Path:
     """The file of wrong detections that are ignored on this machine."""
-    return state.state_folder() / "ignores.yaml"
+    return state.state_path() / "ignores.yaml"
 
 
 def local_ignores() -> tuple[Ignore, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from aimscope_cli.output import Failure
@@ -11,12 +12,17 @@ from aimscope_cli.output import Failure
 KEY_BYTES = 32
 
 
-def state_folder() -> Path:
-    """The state folder: `AIMSCOPE_STATE`, else the platform's; made if it is not there, for this user alone."""
+def state_path() -> Path:
+    """Where the state folder is, or would be: `AIMSCOPE_STATE`, else the platform's place."""
     import platformdirs
 
     stated = os.environ.get("AIMSCOPE_STATE")
-    folder = Path(stated) if stated else platformdirs.user_state_path("aimscope")
+    return Path(stated) if stated else platformdirs.user_state_path("aimscope")
+
+
+def state_folder() -> Path:
+    """The state folder, made if it is not there, for this user alone."""
+    folder = state_path()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -30,21 +36,30 @@ def digest_key() -> bytes:
     """The key of this machine's digests, drawn at first use. Never leaves the machine."""
     path = state_folder() / "digest.key"
     try:
-        key = path.read_bytes()
+        key = _read_regular(path)
         if len(key) == KEY_BYTES:
             return key
     except FileNotFoundError:
         pass
     except OSError:
-        return secrets.token_bytes(KEY_BYTES)  # unreadable: digests then hold for this scan only
+        return secrets.token_bytes(KEY_BYTES)  # unreadable, or a link: digests then hold for this scan only
     key = secrets.token_bytes(KEY_BYTES)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(key)
     except OSError:
         pass
     return key
+
+
+def _read_regular(path: Path) -> bytes:
+    """The beginning of a regular file. ``OSError`` for a link, and for a pipe, which would keep the scan waiting."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("not a regular file")
+        return file.read(KEY_BYTES + 1)
 
 
 def inventory_file(stated: Path | None) -> Path | None:

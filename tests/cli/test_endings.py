@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aimscope_cli.state import KEY_BYTES, digest_key
 from tests.cli.conftest import HOSTS, Run
 
 HOST = HOSTS / "linux-ai-workstation"
@@ -129,3 +130,24 @@ def test_what_is_named_must_exist(aimscope: Run) -> None:
         assert (answer.exit_code, "no service 'nope'" in answer.stderr) == (2, True)
     answer = aimscope("ignore", "ollama", "--kind", "nope", "--reason", "x", "--until", "2999-01-01")
     assert (answer.exit_code, "no kind of evidence" in answer.stderr) == (2, True)
+
+
+@posix
+@pytest.mark.parametrize("made", ["pipe", "link"])
+def test_the_key_of_digests_is_read_from_and_written_to_a_file_only(
+    made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIMSCOPE_STATE", str(tmp_path))
+    (tmp_path / "precious").write_text("precious")
+    if made == "pipe":
+        os.mkfifo(tmp_path / "digest.key")
+    else:
+        (tmp_path / "digest.key").symlink_to(tmp_path / "precious")
+    assert len(digest_key()) == KEY_BYTES
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+@posix
+def test_a_scan_that_is_not_kept_needs_no_state_folder(aimscope: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIMSCOPE_STATE", "/dev/null/state")
+    assert aimscope("scan", "--root", HOST, "--no-store").exit_code == 0
