@@ -31,6 +31,7 @@ INTERESTS = Interests(
         "./.vscode/mcp.json": "github-copilot",
         "./.continue/mcpServers/*": "continue",
         "/etc/claude-code/managed-mcp.json": "claude-code",
+        "~/.config/Claude/Claude Extensions/*/manifest.json": "claude",
     },
     config={"~/.cursor/**": "cursor", "~/.claude.json": "claude-code", "~/.aider*": "aider"},
     project_files={"./CLAUDE.md": "claude-code", "./.cursor/**": "cursor", "./.roorules-*": "roo-code"},
@@ -131,6 +132,22 @@ def test_what_is_no_server_is_none(look: Look, document: object) -> None:
     result = look({"~/.config/Code/User/settings.json": document})
     assert of(result) == []
     assert reasons(result) == []
+
+
+def test_a_bundle_that_a_client_installed_is_a_server(look: Look) -> None:
+    run = {"command": "node", "args": ["${__dirname}/server/index.js"], "env": {"API_KEY": "${user_config.api_key}"}}
+    folder = "~/.config/Claude/Claude Extensions"
+    found = look(
+        {
+            f"{folder}/acme.notes/manifest.json": {"name": "notes", "server": {"type": "node", "mcp_config": run}},
+            f"{folder}/acme.none/manifest.json": {"name": "none", "server": {"type": "node"}},
+            f"{folder}/acme.odd/manifest.json": {"name": "odd", "server": {"mcp_config": ["node"]}},
+            f"{folder}/acme.notes/server/manifest.json": {"name": "within", "server": {"mcp_config": run}},
+        }
+    )
+    (server,) = of(found)
+    assert (server["client"], server["name"], server["process"]) == ("claude", "notes", "node")
+    assert server["secrets"] == ("API_KEY",)
 
 
 def test_a_server_of_several_projects_is_one_and_two_of_one_name_are_two(look: Look) -> None:

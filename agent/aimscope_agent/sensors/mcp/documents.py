@@ -37,6 +37,9 @@ def entries(document: object) -> Iterator[tuple[str, str, Entry]]:
             for name, entry in named:
                 if isinstance(entry, Mapping):
                     yield place[-1], name, entry
+    for entry in _at(document, ("server", "mcp_config")):  # the manifest of a bundle (MCPB) that is one server
+        if isinstance(entry, Mapping):
+            yield "mcp_config", _name(document), entry
 
 
 def _at(value: object, place: tuple[str, ...]) -> Iterator[object]:
