@@ -12,11 +12,12 @@ from aimscope_signatures.model import Observation
 _DPKG = "/var/lib/dpkg/status"
 _MOST_DPKG = 32 * MEGABYTE
 _MOST_STANZA = 65_536
+_RPM = "/{var/lib,usr/lib/sysimage}/rpm/rpmdb.sqlite"
 _SNAPS = "/snap/*/"
 _SNAP_FILES = "/var/lib/snapd/snaps/*.snap"
 _FLATPAK_SYSTEM = "/var/lib/flatpak/app/*/"
 _FLATPAK_USER = "~/.local/share/flatpak/app/*/"
-_APPIMAGE_USER = "~/{,Applications/,Downloads/,.local/bin/}*.{AppImage,appimage}"
+_APPIMAGE_USER = "~/{,Applications/,AppImages/,Desktop/,Downloads/,bin/,.local/bin/}*.{AppImage,appimage}"
 _APPIMAGE_SYSTEM = "/opt/*.{AppImage,appimage}"
 _DESKTOP_SYSTEM = "/usr/{,local/}share/applications/*.desktop"
 _DESKTOP_USER = "~/.local/share/applications/*.desktop"
@@ -24,6 +25,7 @@ _MOST_DESKTOP = 512 * 1024
 
 WANTS = (
     _DPKG,
+    _RPM,
     _SNAPS,
     _SNAP_FILES,
     _FLATPAK_SYSTEM,
@@ -74,13 +76,25 @@ def _dpkg(look: Look) -> Iterator[Observation]:
 
 
 def _rpm(look: Look) -> Iterator[Observation]:
-    """What the fixed command tells: name, version, vendor, divided by tabs."""
-    for line in (look.command("rpm") or "").splitlines():
+    """What the fixed command tells: name, version, vendor, divided by tabs. Of a tree, the names in its database."""
+    told = look.command("rpm")
+    if told is None:
+        yield from _rpm_names(look)
+    for line in (told or "").splitlines():
         name, _, rest = line.partition("\t")
         version, _, vendor = rest.partition("\t")
         if name and version:
             publisher = "" if vendor == "(none)" else vendor
             yield look.see("application", "rpm", id=f"rpm:{name}", name=name, version=version, publisher=publisher)
+
+
+def _rpm_names(look: Look) -> Iterator[Observation]:
+    """The index of names: versions lie in headers of up to megabytes, which are not worth reading here."""
+    databases = {file.host_path.rpartition("/")[2]: file for file in look.found(_RPM)}  # one is often a link
+    for file in databases.values():
+        for (name,) in look.rows(file, "SELECT DISTINCT key FROM Name") or ():
+            if isinstance(name, str) and name:
+                yield look.see("application", file, id=f"rpm:{name}", name=name)
 
 
 # what comes beside them
@@ -94,7 +108,7 @@ def _snap(look: Look) -> Iterator[Observation]:
             yield look.see("application", found, id=f"snap:{name}")
 
 
-_END_OF_NAME = re.compile(r"[-_]\d|\.appimage\Z")
+_END_OF_NAME = re.compile(r"[-_.]v?\d|[-_](?:linux|x86|x64|amd64|arm64|aarch64)|\.appimage\Z")
 
 
 def _appimage(look: Look, glob: str) -> Iterator[Observation]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import plistlib
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -120,6 +122,20 @@ def test_rpm_lines(look: Look) -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", ["var/lib/rpm", "usr/lib/sysimage/rpm"])
+def test_names_in_the_database_of_rpm_where_the_command_cannot_be_asked(
+    look: Look, tmp_path: Path, folder: str
+) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "rpmdb.sqlite")) as database:
+        database.execute("CREATE TABLE Name (key TEXT NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL)")
+        database.executemany("INSERT INTO Name VALUES (?, ?, 0)", [("bash", 1), ("ollama", 2), ("ollama", 3), ("", 4)])
+        database.commit()
+    data = (tmp_path / "rpmdb.sqlite").read_bytes()
+    assert ids(look({f"{folder}/rpmdb.sqlite": data})) == ["rpm:bash", "rpm:ollama"]
+    assert ids(look({f"{folder}/rpmdb.sqlite": data}, commands={"rpm": "vim\t9-1\tx\n"})) == ["rpm:vim"]
+    assert ids(look({f"{folder}/rpmdb.sqlite": data[:600]})) == []
+
+
 def test_snaps_are_folders_and_files_but_not_bin_and_readme(look: Look) -> None:
     files = {
         "snap/ollama/current/": "",
@@ -155,6 +171,10 @@ def test_flatpaks_of_the_system_and_of_a_user(look: Look) -> None:
         (".local/bin/krita_5.2.13.AppImage", "krita"),
         ("AnythingLLMDesktop.AppImage", "anythingllmdesktop"),
         ("cursor.appimage", "cursor"),
+        ("AppImages/jan-linux-x86_64-0.7.1.AppImage", "jan"),
+        ("Desktop/Msty_x86_64_amd64.AppImage", "msty"),
+        ("bin/tool-v2.AppImage", "tool"),
+        ("bin/linux-x.AppImage", "linux-x"),
     ],
 )
 def test_an_appimage_is_called_like_its_file_up_to_the_version(look: Look, file: str, identifier: str) -> None:

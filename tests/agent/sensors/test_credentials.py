@@ -510,12 +510,12 @@ def test_variables_that_systemd_and_containers_are_handed(look: Look) -> None:
     files = {
         "etc/systemd/system/bot.service": f'[Service]\nEnvironment="ACME_API_KEY={KEY}" LEVEL=1\nExecStart=/opt/bot\n',
         "etc/systemd/system/bot.service.d/x.conf": f"[Service]\nEnvironment=ANYTHING={LIVE}\n",
-        "etc/systemd/system/quiet.service": f"[Unit]\nEnvironment=ACME_API_KEY={KEY}\n[Service]\n#Environment=A={KEY}\n",
+        "etc/systemd/system/quiet.service": f"[Unit]\nEnvironment=A={KEY}\n[Service]\n#Environment=A={KEY}\n",
         "etc/default/bot": f"ACME_API_KEY={KEY}\n",
         "~/.config/nushell/env.nu": f"$env.ACME_API_KEY = '{KEY}'\n# $env.ACME_API_KEY = '{LIVE}'\n",
         "opt/a/docker-compose.yml": f"services:\n  a:\n    environment:\n      - ACME_API_KEY={PLAIN}\n",
         "opt/b/compose.yaml": f"services:\n  b:\n    environment:\n      ACME_API_KEY: {PLAIN}\n",
-        "opt/c/compose.yaml": "services:\n  c:\n    environment:\n      - ACME_API_KEY\n      - ACME_API_KEY=${ACME_API_KEY}\n",
+        "opt/c/compose.yaml": "services:\n  c:\n    environment: [ACME_API_KEY, 'ACME_API_KEY=${KEY}']\n",
         "opt/d/composer.yaml": f"environment:\n  ACME_API_KEY: {PLAIN}\n",
         "var/lib/docker/containers/0a/config.v2.json": json.dumps({"Config": {"Env": [f"ACME_API_KEY={PLAIN}"]}}),
     }

@@ -33,7 +33,7 @@ INTERESTS = Interests(
         "/etc/claude-code/managed-mcp.json": "claude-code",
         "~/.config/Claude/Claude Extensions/*/manifest.json": "claude",
     },
-    config={"~/.cursor/**": "cursor", "~/.claude.json": "claude-code", "~/.aider*": "aider"},
+    config={"~/.cursor/**": "cursor", "~/.claude.json": "claude-code", "~/.aider*": "aider", "./acme.yaml": "acme"},
     project_files={"./CLAUDE.md": "claude-code", "./.cursor/**": "cursor", "./.roorules-*": "roo-code"},
     keys=(KeyPattern("acme#0", "acme_", "acme_[A-Za-z0-9]{20}"),),
 )
@@ -359,6 +359,12 @@ def test_files_of_projects_are_told_for_given_projects_only(look: Look) -> None:
         ("y", "./.continue/mcpServers/one.yaml"),
     ]
     assert {found.subject for found in result.observations["mcp"]} == {"ann"}
+
+
+def test_a_tools_own_file_in_a_project_is_configuration(look: Look) -> None:
+    result = look({"~/app/acme.yaml": "a: 1"}, options=Options(projects=("/home/ann/app",)))
+    assert of(result, "config_file") == [{"path": "./acme.yaml"}]
+    assert reasons(result) == []
 
 
 def test_projects_outside_homes_and_on_windows(look: Look) -> None:

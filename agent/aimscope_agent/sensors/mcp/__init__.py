@@ -71,8 +71,10 @@ def _kept(look: Look) -> Iterator[Observation]:
             key = (file.user, path, project)
             if key not in seen:
                 seen.add(key)
-                kind = "project_file" if pattern in look.interests.project_files else "config_file"
-                yield look.see(kind, file, path=path, project=project or None)
+                if pattern in look.interests.project_files:
+                    yield look.see("project_file", file, path=path, project=project or None)
+                else:
+                    yield look.see("config_file", file, path=path)
 
 
 SENSOR = Sensor(
