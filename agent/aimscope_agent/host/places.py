@@ -17,7 +17,7 @@ MOST_ENTRIES: Final = 3_000_000
 """Names looked at in one walk."""
 
 WALKED: Final[dict[Platform, tuple[str, ...]]] = {
-    "linux": ("/opt", "/srv", "/usr/local", "/usr/lib/python3*", "/usr/share/ollama"),
+    "linux": ("/opt", "/srv", "/usr/local", "/usr/lib/python3*", "/usr/share/ollama", "/models", "/data/models"),
     "macos": ("/opt", "/usr/local", "/Library/Python"),
     "windows": ("C:/Program Files", "C:/ProgramData", "C:/tools"),
 }

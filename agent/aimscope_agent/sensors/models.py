@@ -12,13 +12,20 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from aimscope_agent.host.facts import Found
+from aimscope_agent.readers import moved_stores
 from aimscope_agent.sensor import Look, Sensor
 from aimscope_agent.weights import Header, gguf, onnx, safetensors
 from aimscope_signatures.model import Observation
 
 _OLLAMA = tuple(
     f"{root}/models/manifests/*/*/*/*"
-    for root in ("~/.ollama", "/usr/share/ollama/.ollama", "/var/lib/ollama", "/var/lib/ollama/.ollama")
+    for root in (
+        *("~/.ollama", "/usr/share/ollama/.ollama", "/var/lib/ollama", "/var/lib/ollama/.ollama"),
+        "/var/snap/ollama/common",
+        # Volumes of its container.
+        "/var/lib/docker/volumes/*/_data",
+        "~/.local/share/containers/storage/volumes/*/_data",
+    )
 )
 _HUB = "~/.cache/huggingface/hub/models--*/"
 _READERS = {"gguf": gguf, "safetensors": safetensors, "onnx": onnx}
@@ -48,23 +55,43 @@ def observe(look: Look) -> Iterator[Observation]:
 
 
 def _ollama(look: Look) -> Iterator[Observation]:
+    known: set[str] = set()
     for glob in _OLLAMA:
         for manifest in look.found(glob):
-            content = look.json(manifest)
-            layers = content.get("layers") if isinstance(content, dict) else None
-            if not isinstance(layers, list):
-                continue
-            sizes = [layer.get("size") for layer in layers if isinstance(layer, dict)]
-            look.count("models")
-            yield look.see(
-                "model",
-                manifest,
-                id=_ollama_name(manifest.path),
-                format="ollama",
-                size=sum(size for size in sizes if isinstance(size, int) and size > 0),
-                runtime="ollama",
-                path=manifest.path,
-            )
+            known.add(manifest.host_path)
+            yield from _manifest(look, manifest)
+    for store, variable in moved_stores.stores(look).items():
+        if variable == "OLLAMA_MODELS" and look.exists(f"{store}/manifests"):
+            for manifest in _below(look, f"{store}/manifests", 4):
+                if manifest.host_path not in known:
+                    yield from _manifest(look, manifest)
+
+
+def _below(look: Look, folder: Found | str, levels: int) -> Iterator[Found]:
+    """Files exactly so many levels below a folder."""
+    for entry in look.entries(folder):
+        if entry.folder and levels > 1:
+            yield from _below(look, entry, levels - 1)
+        elif not entry.folder and levels == 1:
+            yield entry
+
+
+def _manifest(look: Look, manifest: Found) -> Iterator[Observation]:
+    content = look.json(manifest)
+    layers = content.get("layers") if isinstance(content, dict) else None
+    if not isinstance(layers, list):
+        return
+    sizes = [layer.get("size") for layer in layers if isinstance(layer, dict)]
+    look.count("models")
+    yield look.see(
+        "model",
+        manifest,
+        id=_ollama_name(manifest.path),
+        format="ollama",
+        size=sum(size for size in sizes if isinstance(size, int) and size > 0),
+        runtime="ollama",
+        path=manifest.path,
+    )
 
 
 def _ollama_name(path: str) -> str:
@@ -76,24 +103,33 @@ def _ollama_name(path: str) -> str:
 
 
 def _hub(look: Look) -> Iterator[Observation]:
+    known: set[str] = set()
     for folder in look.found(_HUB):
-        organisation, _, name = (
-            folder.host_path.rstrip("/").rpartition("/")[2].removeprefix("models--").rpartition("--")
-        )
-        files = {file.host_path.rpartition("/")[2]: file for file in _snapshot(look, folder) if not file.folder}
-        formats = [form for form in ("safetensors", "gguf", "onnx") if any(name.endswith("." + form) for name in files)]
-        look.count("models")
-        yield look.see(
-            "model",
-            folder,
-            id=f"{organisation}/{name}" if organisation else name,
-            format=formats[0] if formats else None,
-            architecture=_architecture(look, files),
-            publisher=organisation,
-            size=sum(look.size(file) or 0 for file in files.values()),
-            runtime="huggingface",
-            path=folder.path,
-        )
+        known.add(folder.host_path.rstrip("/"))
+        yield _hub_model(look, folder)
+    for store, variable in moved_stores.stores(look).items():
+        for folder in look.entries(store) if variable != "OLLAMA_MODELS" and look.exists(store) else ():
+            path = folder.host_path.rstrip("/")
+            if folder.folder and path.rpartition("/")[2].startswith("models--") and path not in known:
+                yield _hub_model(look, folder)
+
+
+def _hub_model(look: Look, folder: Found) -> Observation:
+    organisation, _, name = folder.host_path.rstrip("/").rpartition("/")[2].removeprefix("models--").rpartition("--")
+    files = {file.host_path.rpartition("/")[2]: file for file in _snapshot(look, folder) if not file.folder}
+    formats = [form for form in ("safetensors", "gguf", "onnx") if any(name.endswith("." + form) for name in files)]
+    look.count("models")
+    return look.see(
+        "model",
+        folder,
+        id=f"{organisation}/{name}" if organisation else name,
+        format=formats[0] if formats else None,
+        architecture=_architecture(look, files),
+        publisher=organisation,
+        size=sum(look.size(file) or 0 for file in files.values()),
+        runtime="huggingface",
+        path=folder.path,
+    )
 
 
 def _snapshot(look: Look, folder: Found) -> tuple[Found, ...]:
@@ -179,5 +215,5 @@ SENSOR = Sensor(
     doc="Model weights: stores of Ollama and Hugging Face, and GGUF, safetensors and ONNX files by their headers.",
     emits=("model",),
     observe=observe,
-    wants=(*_OLLAMA, _HUB, *_WEIGHTS),
+    wants=(*_OLLAMA, _HUB, *_WEIGHTS, *moved_stores.WANTS),
 )
