@@ -13,11 +13,14 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 _SECONDS = 840
+_PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 _SHAPE = 1
 """Rises when the same requirements would be laid out differently."""
 
@@ -101,24 +104,17 @@ def _sweep(link: Path) -> None:
 
 
 def _build(recipe: Recipe, home: Path, scratch: Path) -> None:
-    for venv in recipe.venvs:
-        _virtual(home / venv.folder, venv.requirements)
-    if recipe.pipx:
-        _virtual(scratch, ("pipx",))
-        places = {"PIPX_HOME": str(home / ".local/share/pipx"), "PIPX_BIN_DIR": str(home / ".local/bin")}
-        for application in recipe.pipx:
-            run([scratch / "bin/pipx", "install", "--python", sys.executable, application], home, **places)
-    if recipe.wheels:
-        run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", "wheels", *recipe.wheels], home)
-    for node in recipe.node:
-        folder = home / node.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        quiet = ("--no-audit", "--no-fund", "--cache", scratch / "npm")
-        if node.everywhere:
-            run(["npm", "install", *quiet, "--global", "--prefix", folder, *node.packages], folder)
-        else:
-            (folder / "package.json").write_text('{"name": "project", "version": "1.0.0", "private": true}\n')
-            run(["npm", "install", *quiet, *node.packages], folder)
+    """Two at a time: unpacking takes a processor, downloading does not."""
+    with ThreadPoolExecutor(2) as pool:
+        parts = [pool.submit(_virtual, home / venv.folder, venv.requirements) for venv in recipe.venvs]
+        parts += [pool.submit(_node, home / node.folder, node, scratch / "npm") for node in recipe.node]
+        if recipe.pipx:
+            parts.append(pool.submit(_pipx, recipe.pipx, home, scratch / "pipx"))
+        if recipe.wheels:
+            wheels = ["download", "--no-deps", "--dest", "wheels", *recipe.wheels]
+            parts.append(pool.submit(run, [*_PIP, *wheels], home))
+    for part in parts:
+        part.result()
 
 
 def _virtual(folder: Path, requirements: tuple[str, ...]) -> None:
@@ -127,11 +123,28 @@ def _virtual(folder: Path, requirements: tuple[str, ...]) -> None:
         run([uv, "venv", "--quiet", "--python", sys.executable, folder], folder.parent)
         run([uv, "pip", "install", "--quiet", "--python", folder / "bin/python", *requirements], folder)
     else:
-        run([sys.executable, "-m", "venv", folder], folder.parent)
-        run([folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *requirements], folder)
+        run([sys.executable, "-m", "venv", "--without-pip", folder], folder.parent)
+        run([*_PIP, "--python", folder / "bin/python", "install", "--no-compile", *requirements], folder)
 
 
-def run(command: list[str | Path], folder: Path, **environment: str) -> None:
+def _pipx(applications: tuple[str, ...], home: Path, scratch: Path) -> None:
+    _virtual(scratch, ("pipx",))
+    places = {"PIPX_HOME": str(home / ".local/share/pipx"), "PIPX_BIN_DIR": str(home / ".local/bin")}
+    for application in applications:
+        run([scratch / "bin/pipx", "install", "--python", sys.executable, application], home, **places)
+
+
+def _node(folder: Path, node: Node, downloads: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = ("--no-audit", "--no-fund", "--cache", downloads)
+    if node.everywhere:
+        run(["npm", "install", *quiet, "--global", "--prefix", folder, *node.packages], folder)
+    else:
+        (folder / "package.json").write_text('{"name": "project", "version": "1.0.0", "private": true}\n')
+        run(["npm", "install", *quiet, *node.packages], folder)
+
+
+def run(command: Sequence[str | Path], folder: Path, **environment: str) -> None:
     """Run what builds; its own words are the error."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
