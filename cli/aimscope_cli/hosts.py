@@ -6,10 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aimscope_cli.output import Failure
+from aimscope_cli.output import Failure, hint
 
 if TYPE_CHECKING:
     from aimscope_agent.host.machine import Host
+
+_TOP = (
+    "home",
+    "root",
+    "etc",
+    "usr",
+    "var",
+    "opt",
+    "srv",
+    "Users",
+    "Applications",
+    "Library",
+    "Windows",
+    "Program Files",
+)
+"""Folders of which every machine has some."""
 
 
 def open_host(root: Path | None) -> Host:
@@ -24,7 +40,10 @@ def open_host(root: Path | None) -> Host:
     try:
         if machine.is_file() and (root / "root").is_dir():
             return OfflineHost(root / "root", machine)
-        return OfflineHost(root)
+        host = OfflineHost(root)
+        if not any((root / name).is_dir() for name in _TOP):
+            hint(f"{root} does not look like the root of a machine: none of {', '.join(_TOP)} is in it")
+        return host
     except ValueError as error:
         raise Failure(str(error)) from None
 

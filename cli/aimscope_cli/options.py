@@ -36,4 +36,7 @@ def forms(*, as_json: bool, csv: bool, sarif: bool, html: Path | None, output: P
     found: dict[str, Path | None] = {chosen[0]: output} if chosen else {}
     if html:
         found["html"] = html
+    for path in found.values():
+        if path and not path.parent.is_dir():  # known before a long scan, so said before it
+            raise Failure(f"{path} cannot be written: {path.parent} is no folder")
     return found

@@ -76,6 +76,7 @@ def test_files_are_written_whole_and_for_their_owner_alone(aimscope: Run, tmp_pa
         (("scan", "--json", "--csv"), "one of --json, --csv at a time"),
         (("scan", "--output", "x"), "--output needs one of"),
         (("scan", "--root", "nowhere"), "not a folder"),
+        (("scan", "--project", "nowhere"), "nowhere is no folder"),
         (("scan", "--sensor", "telepathy"), "no sensor 'telepathy'"),
         (("scan", "--opt-in", "telepathy"), "no sensor 'telepathy'"),
         (("scan", "code", "nowhere"), "is no folder"),

@@ -354,8 +354,17 @@ if sys.platform == "win32":
         except PermissionError:
             gaps.append(denied)
         except (OSError, KeyError):
-            return Told(())
+            return Told((), _not_loaded(path)) if root == "HKU" else Told(())
         return Told(tuple(rows), tuple(gaps))
+
+    def _not_loaded(path: str) -> tuple[Gap, ...]:
+        """A gap if the settings of the user are not there at all: Windows loads them while somebody is logged on."""
+        try:
+            winreg.OpenKey(winreg.HKEY_USERS, path.partition("/")[0]).Close()
+        except OSError:
+            reason = "the registry of a user who is not logged on is not loaded"
+            return (Gap("registry", Status.PARTIAL, reason, remedy="scan while they are logged on"),)
+        return ()
 
     def _values(parent: winreg.HKEYType, name: str) -> dict[str, str]:
         values: dict[str, str] = {}

@@ -91,7 +91,7 @@ def _responses(
     ports: dict[int, list[Socket]] = {}
     for socket in listening:
         ports.setdefault(socket.port, []).append(socket)
-    asked = silent = 0
+    asked = silent = left_alone = 0
     for port, sockets in ports.items():
         target = _target(look, sockets, owners)
         if target is None:
@@ -100,8 +100,11 @@ def _responses(
         owner = owners.get(socket.pid, _NOBODY)
         possible = questions(look.interests.probes, port, owner)
         curious = bool(possible) and not possible[0].services
-        if not possible or (curious and silent >= _MOST_SILENT):
+        if not possible:
             look.count("ports not asked")
+            continue
+        if curious and silent >= _MOST_SILENT:
+            left_alone += 1
             continue
         if asked >= _MOST_PORTS:
             look.gap("probes", Status.PARTIAL, f"more than {_MOST_PORTS} ports to ask")
@@ -121,6 +124,9 @@ def _responses(
             )
         silent += curious and not answered
     look.count("ports asked", asked)
+    if left_alone:
+        look.count("ports left alone", left_alone)
+        look.gap("probes", Status.PARTIAL, f"{silent} ports kept us waiting: others of unknown purpose are not asked")
 
 
 def _target(look: Look, sockets: Sequence[Socket], owners: Mapping[int, Owner]) -> tuple[str, Socket] | None:

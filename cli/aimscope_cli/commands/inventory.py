@@ -49,12 +49,12 @@ def check(
     from aimscope_cli.catalogues import open_catalogue
     from aimscope_collector.from_catalogue import services_of
     from aimscope_collector.inventory.load import load
-    from aimscope_collector.inventory.resolve import Index, unmatched
+    from aimscope_collector.inventory.resolve import SUGGESTED, Index, unmatched
 
     loaded = load(path)
     index = Index(services_of(open_catalogue()))
     systems = loaded.content.systems if loaded.content else ()
-    missing = unmatched(index.resolve_all(systems), index, limit=len(systems) * 4 + 1)
+    missing = unmatched(index.resolve_all(systems), index)
     if as_json:
         emit_json({"usable": loaded.content is not None, "problems": loaded.problems, "unmatched": missing})
     else:
@@ -65,6 +65,8 @@ def check(
             say(f"{path}: {one.name}: fits no service of the catalogue" + (f"; is it {guesses}?" if guesses else ""))
         if loaded.content is not None:
             hint(f"{len(systems)} systems; {len(missing)} names fit no service (add `services: [id]` to confirm one)")
+        if len(missing) > SUGGESTED:
+            hint(f"suggestions are made for the first {SUGGESTED} names; settle those and check again")
     if loaded.content is None or missing:
         raise typer.Exit(1)
 

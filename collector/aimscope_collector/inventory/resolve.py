@@ -158,6 +158,10 @@ def _likeness(name: str, known: str) -> float:
     return max(of_letters, of_words, contained, shared)
 
 
+SUGGESTED: Final = 200
+"""Suggestions take time to find: so many names get some in one check."""
+
+
 class Unmatched(msgspec.Struct, frozen=True):
     """A name of the inventory that fits no service, and up to three services it may mean, for a person to confirm."""
 
@@ -166,7 +170,7 @@ class Unmatched(msgspec.Struct, frozen=True):
     suggestions: tuple[Service, ...]
 
 
-def unmatched(resolutions: Iterable[Resolution], index: Index, limit: int = 200) -> tuple[Unmatched, ...]:
+def unmatched(resolutions: Iterable[Resolution], index: Index, limit: int = SUGGESTED) -> tuple[Unmatched, ...]:
     """Every name that fits no service; beyond the first ``limit`` without suggestions, which take time to find."""
     found: list[Unmatched] = []
     for resolution in resolutions:

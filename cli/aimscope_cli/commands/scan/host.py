@@ -64,10 +64,14 @@ def host(
     """
     from aimscope_agent.sensor import Options
     from aimscope_cli.hosts import open_host
+    from aimscope_cli.output import Failure
     from aimscope_cli.scanning import Request, run
     from aimscope_cli.showing import show, show_plan
 
     wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    for folder in project or ():
+        if not folder.is_dir():
+            raise Failure(f"{folder} is no folder")
     target = open_host(root)
     request = Request(
         target="host",
