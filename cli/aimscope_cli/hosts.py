@@ -48,6 +48,30 @@ def open_host(root: Path | None) -> Host:
         raise Failure(str(error)) from None
 
 
+def project_on(root: Path | None, folder: Path) -> str:
+    """What a project folder is called on the host: as it is here, or below the tree at ``root``.
+
+    With a root both ways of naming it are understood: `/home/ann/app` on that machine, or the path it has here.
+    Raises ``Failure`` where there is no such folder.
+    """
+    if root is None:
+        if folder.is_dir():
+            return str(folder.resolve())
+        raise Failure(f"{folder} is no folder")
+    tree = (root / "root" if (root / "machine.json").is_file() and (root / "root").is_dir() else root).resolve()
+    here = folder.resolve()
+    if here.is_dir() and here.is_relative_to(tree):
+        return "/" + here.relative_to(tree).as_posix()
+    inside = (
+        tree / folder.as_posix().partition(":")[2].lstrip("/")
+        if ":" in folder.parts[0]
+        else tree / str(folder).lstrip("/")
+    )
+    if inside.resolve().is_relative_to(tree) and inside.is_dir():
+        return folder.as_posix()
+    raise Failure(f"{folder} is no folder, neither in {root} nor below it")
+
+
 def open_projects(folders: Sequence[Path]) -> tuple[Host, tuple[str, ...]]:
     """A host for project folders, and what they are called on it: files only, nothing of the running machine."""
     from aimscope_agent.host.offline import OfflineHost

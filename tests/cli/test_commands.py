@@ -173,3 +173,11 @@ def test_statistics_count_probes_and_clauses_as_such(aimscope: Run) -> None:
 
 def test_help_says_where_the_options_of_a_scan_are(aimscope: Run) -> None:
     assert "aimscope scan host --help" in aimscope("scan", "--help").stdout
+
+
+@pytest.mark.parametrize("project", ["/home/ann/app", str(HOSTS / "linux-ai-workstation" / "root/home/ann/app")])
+def test_a_project_in_a_tree_is_named_as_there_or_as_here(aimscope: Run, project: str) -> None:
+    host = HOSTS / "linux-ai-workstation"
+    report = json.loads(aimscope("scan", "--root", host, "--project", project, "--sensor", "mcp", "--json").stdout)
+    kinds = [evidence["kind"] for row in report["findings"] for evidence in row["evidence"]]
+    assert kinds.count("project_file") == 4

@@ -63,22 +63,18 @@ def host(
     input error; else 0.
     """
     from aimscope_agent.sensor import Options
-    from aimscope_cli.hosts import open_host
-    from aimscope_cli.output import Failure
+    from aimscope_cli.hosts import open_host, project_on
     from aimscope_cli.scanning import Request, run
     from aimscope_cli.showing import show, show_plan
 
     wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
-    for folder in project or ():
-        if not folder.is_dir():
-            raise Failure(f"{folder} is no folder")
     target = open_host(root)
     request = Request(
         target="host",
         host=target,
         options=Options(
             probe_lan=probe_lan,
-            projects=tuple(str(path.resolve()) for path in project or ()),
+            projects=tuple(project_on(root, folder) for folder in project or ()),
             organisation_domains=tuple(domain.lower().lstrip("@") for domain in organisation_domain or ()),
             opt_in=frozenset(opt_in or ()),
         ),
