@@ -20,6 +20,9 @@ _ID = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
 _CHROME = re.compile(r"^chrome:[a-p]{32}$")
 _BUNDLE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9_-]+)+$")
 _WINGET = re.compile(r"^[^\s./\\]+(?:\.[^\s./\\]+)+$|^[0-9A-Z]{12}$|^XP[0-9A-Z]{12}$")
+_PURL = re.compile(
+    r"^pkg:(?:pypi|npm|cargo|gem|golang|maven|nuget|composer)/[\w%.@/+~-]+$"
+)  # the package URL standard, ECMA-427
 _STALE_DAYS = 730
 _REFUSED = Path(__file__).parent / "refused.yaml"
 
@@ -110,8 +113,8 @@ def _sources(signature: Signature, today: datetime.date) -> Iterator[tuple[str, 
     dates = [(f"references {reference.url}", reference.url, reference.checked) for reference in signature.references]
     dates += [(f"governance.{name}", known.source, known.checked) for name, known in signature.governance.items()]
     for place, url, checked in dates:
-        if not url.startswith("https://"):
-            yield place, "a source is an https:// address"
+        if not url.startswith("https://") and not _PURL.match(url):
+            yield place, "a source is an https:// address, or a package in a registry as its package URL: pkg:pypi/name"
         if checked > today:
             yield place, f"checked in the future: {checked}"
         elif (today - checked).days > _STALE_DAYS:
