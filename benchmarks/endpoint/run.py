@@ -21,7 +21,6 @@ from measure import machine, paired, table
 
 PEERS = {
     "nexusshadowscan endpoint": ("nexusshadowscan==0.1.4", "shadowscan", ("endpoint", "--home", "{home}")),
-    "nexusshadowscan code": ("nexusshadowscan==0.1.4", "shadowscan", ("code", "{home}")),
     "agent-bom scan": ("agent-bom==0.110.0", "agent-bom", ("scan", "--offline", "--no-scan", "{home}")),
 }
 """Published scanners: requirement, program, arguments. Each looks for a part of what all our sensors look for."""
@@ -71,7 +70,13 @@ def _peers(folder: Path, root: Path) -> dict[str, list[str]]:
             subprocess.run([str(place / "bin/pip"), "install", "-q", requirement], check=False, capture_output=True)
         path = shutil.which(program, path=str(place / "bin"))
         if path:
-            found[name] = [path, *(argument.format(home=root / "home" / "ann") for argument in arguments)]
+            # a peer that is far slower than all our sensors together is not waited for: exit status 124
+            found[name] = [
+                "timeout",
+                "30",
+                path,
+                *(argument.format(home=root / "home" / "ann") for argument in arguments),
+            ]
     return found
 
 
