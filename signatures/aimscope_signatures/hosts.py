@@ -76,7 +76,8 @@ class HostIndex:
             if len(self._asked) > _REMEMBERED:
                 self._asked.clear()
                 self._known.clear()
-            fresh = set(chunk) - self._asked
+            fresh = set(chunk)
+            fresh -= self._asked
             if fresh:
                 self._ask(fresh)
             found += map(self._known.get, chunk)
