@@ -32,6 +32,8 @@ WORDS: Mapping[Verdict, str] = {
 """What a verdict means, for a reader who is no engineer."""
 
 PRESENCE_WORDS = {
+    "uploaded": "in use, large uploads",
+    "attempted": "tried, but blocked",
     "used": "in use",
     "installed": "installed",
     "configured": "configured",
@@ -52,9 +54,12 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
     kind: Annotated[str, _says("Kind of observation, see docs/reference/kinds.md.")]
     identity: Annotated[Identity, _says("How sure it is that it is this service.")]
-    presence: Annotated[Presence, _says("Whether it is only mentioned, or configured, installed, used.")]
+    presence: Annotated[Presence, _says("Whether it is only mentioned, or configured, installed, tried, used.")]
     fields: Annotated[dict[str, str], _says("What tells this piece of evidence apart, by field of its kind.")]
     subject: Annotated[str, _says("The user in whose home or process it was; empty for the machine.")] = ""
+    asset: Annotated[str, _says("The device it is about, where that is not the one that looked.")] = ""
+    bytes_out: Annotated[int | None, _says("Bytes sent to it, as far as they are known.")] = None
+    bytes_in: Annotated[int | None, _says("Bytes received from it, as far as they are known.")] = None
     sources: Annotated[tuple[str, ...], _says("Places where it was seen, at most eight.")] = ()
     held: Annotated[tuple[Held, ...], _says("The tests of the signature that held.")] = ()
     details: Annotated[dict[str, str], _says("Further fields of its kind: version, publisher, enabled.")] = {}
@@ -126,17 +131,17 @@ def use_of(sighting: Sighting) -> Use:
     return sighting.service, "" if sighting.service else describe(sighting)
 
 
-def rows_of(reconciliation: Reconciliation, new: frozenset[Use], compared: bool) -> tuple[Row, ...]:
+def rows_of(reconciliation: Reconciliation, new: frozenset[Use], compared: bool, here: str = "") -> tuple[Row, ...]:
     """Findings in the order in which a reader wants them: by verdict, then risk, then name.
 
-    ``new`` holds what the last scan did not have.
+    ``new`` holds what the last scan did not have; ``here`` is what looked, and needs no mention as a device.
     """
-    rows = [_row(finding, new, compared) for finding in reconciliation.findings]
+    rows = [_row(finding, new, compared, here) for finding in reconciliation.findings]
     rows.sort(key=lambda row: (VERDICTS.index(row.verdict), -_rating(row), row.name.lower(), row.condition))
     return tuple(rows)
 
 
-def _row(finding: Finding, new: frozenset[Use], compared: bool) -> Row:
+def _row(finding: Finding, new: frozenset[Use], compared: bool, here: str) -> Row:
     fresh = not new.isdisjoint(map(use_of, finding.evidence))
     return Row(
         service=finding.service,
@@ -147,7 +152,7 @@ def _row(finding: Finding, new: frozenset[Use], compared: bool) -> Row:
         unit=finding.unit,
         condition=finding.condition,
         reasons=finding.reasons,
-        evidence=tuple(map(evidence_of, finding.evidence)),
+        evidence=tuple(evidence_of(sighting, here) for sighting in finding.evidence),
         identity=finding.identity,
         presence=finding.presence,
         risk=finding.risk,
@@ -160,7 +165,7 @@ def _rating(row: Row) -> int:
     return row.risk.likelihood * row.risk.impact if row.risk else 0
 
 
-def evidence_of(sighting: Sighting) -> Evidence:
+def evidence_of(sighting: Sighting, here: str = "") -> Evidence:
     """A sighting, ready to be shown."""
     return Evidence(
         kind=sighting.kind,
@@ -168,6 +173,9 @@ def evidence_of(sighting: Sighting) -> Evidence:
         presence=sighting.presence,
         fields=dict(sighting.evidence),
         subject=sighting.subject,
+        asset="" if sighting.asset == here else sighting.asset,
+        bytes_out=sighting.bytes_out,
+        bytes_in=sighting.bytes_in,
         sources=sighting.sources,
         held=sighting.held,
         details=dict(sighting.details),

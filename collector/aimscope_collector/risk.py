@@ -46,7 +46,9 @@ def _side(factors: Sequence[Factor], side: Literal["likelihood", "impact"], base
 def _likelihood(sightings: Sequence[Sighting], weights: Weights) -> list[Factor]:
     presence = evidence.best_presence(sightings)
     says = {
+        "uploaded": "It was seen at work, with large uploads.",
         "used": "It was seen at work.",
+        "attempted": "Somebody tried to use it, and was blocked.",
         "installed": "It is installed.",
         "configured": "It is set up.",
         "mentioned": "It is only mentioned.",
@@ -69,7 +71,7 @@ def _likelihood(sightings: Sequence[Sighting], weights: Weights) -> list[Factor]
 def _impact(
     sightings: Sequence[Sighting], service: Service | None, personal_account: bool, weights: Weights
 ) -> list[Factor]:
-    uploaded = sum(_number(evidence.value(sighting, "bytes_out")) for sighting in sightings)
+    uploaded = sum(sighting.bytes_out or 0 for sighting in sightings)
     credentials = sum(sighting.kind == "credential" for sighting in sightings)
     category = service.category if service else ""
     agentic = category in _AGENTIC or any(sighting.kind == "mcp_server" for sighting in sightings)
@@ -91,7 +93,3 @@ def _impact(
 def _factor(weights: Weights, name: str, side: Literal["likelihood", "impact"], sentence: str) -> Factor:
     weight: float = getattr(weights, name)
     return Factor(name, side, weight, sentence)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0

@@ -11,21 +11,50 @@ from aimscope_signatures.kinds import IDENTITIES, KINDS, PRESENCES
 from aimscope_signatures.model import Detection, Observation, Sighting, Value
 
 MAX_SOURCES = 8
+MOST_SIGHTINGS = 200_000
+"""Kept by one tally; what is beyond is counted."""
+_VOLUMES = ("bytes_out", "bytes_in")
 _Key = tuple[str, str, str, str, str, tuple[tuple[str, str], ...]]
 
 
+class Tally:
+    """Running totals: takes detections one at a time, bounded by what there is to know and not by how long it runs."""
+
+    def __init__(self, asset: str, most: int = MOST_SIGHTINGS) -> None:
+        self._asset = asset
+        self._most = most
+        self._found: dict[_Key, Sighting] = {}
+        self.refused = 0
+        """Detections that would have needed a new total beyond the bound."""
+
+    def add(self, detection: Detection) -> Sighting | None:
+        """The total that the detection now belongs to; ``None`` where there is no room for another one."""
+        return self.merge(_first(detection, self._asset))
+
+    def merge(self, sighting: Sighting) -> Sighting | None:
+        """Add a total made elsewhere, for instance by another process."""
+        key = _key(sighting)
+        known = self._found.get(key)
+        if known is None and len(self._found) >= self._most:
+            self.refused += 1
+            return None
+        self._found[key] = total = merge(known, sighting) if known else sighting
+        return total
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        """Sorted by service, kind, subject, month, asset and evidence."""
+        return tuple(self._found[key] for key in sorted(self._found))
+
+
 def fold(detections: Iterable[Detection], asset: str) -> tuple[Sighting, ...]:
-    """The sightings of one asset, sorted by service, kind, subject and evidence.
+    """The sightings of one asset, or of the assets the observations name, sorted.
 
     State kinds (an installed package) count once per UTC day, event kinds once per detection.
     """
-    found: dict[_Key, Sighting] = {}
+    tally = Tally(asset)
     for detection in detections:
-        sighting = _first(detection, asset)
-        key = _key(sighting)
-        known = found.get(key)
-        found[key] = merge(known, sighting) if known else sighting
-    return tuple(found[key] for key in sorted(found))
+        tally.add(detection)
+    return tally.sightings()
 
 
 def merge(one: Sighting, other: Sighting) -> Sighting:
@@ -41,7 +70,16 @@ def merge(one: Sighting, other: Sighting) -> Sighting:
         last=max(one.last, other.last),
         days=days,
         sources=tuple(dict.fromkeys((*one.sources, *other.sources)))[:MAX_SOURCES],
+        bytes_out=_sum(one.bytes_out, other.bytes_out),
+        bytes_in=_sum(one.bytes_in, other.bytes_in),
     )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    """What is known of both: nothing known stays nothing known."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other
 
 
 def evidence_of(observation: Observation) -> tuple[tuple[str, str], ...]:
@@ -62,11 +100,12 @@ def _first(detection: Detection, asset: str) -> Sighting:
         for name, value in sorted(observation.fields.items())
         if name in kind.fields
         and name not in kind.evidence
+        and name not in _VOLUMES
         and not (kind.fields[name].local or kind.fields[name].personal)
     )
     return Sighting(
         month=day.strftime("%Y-%m"),
-        asset=asset,
+        asset=observation.asset or asset,
         service=detection.service,
         kind=observation.kind,
         subject=observation.subject,
@@ -80,7 +119,14 @@ def _first(detection: Detection, asset: str) -> Sighting:
         sources=(observation.source,) if observation.source else (),
         held=detection.held,
         details=details,
+        bytes_out=_volume(observation, "bytes_out"),
+        bytes_in=_volume(observation, "bytes_in"),
     )
+
+
+def _volume(observation: Observation, field: str) -> int | None:
+    value = observation.fields.get(field)
+    return value if type(value) is int else None
 
 
 def _key(sighting: Sighting) -> _Key:

@@ -20,6 +20,8 @@ from aimscope_signatures.sections import SECTIONS
 from aimscope_signatures.signature import Clause
 
 _Find = Callable[[str], tuple[Hit, ...]]
+LARGE_UPLOAD = 1_000_000
+"""Bytes one connection or request sends that are more than a question: a document, a code base."""
 _EXACT_FIRST = ("equals", "basename", "host", "domain", "prefix", "regex", "glob", "cidr")
 
 
@@ -188,6 +190,12 @@ def _texts(value: Value) -> Iterable[str]:
 
 def presence_of(observation: Observation) -> Presence:
     """What the observation says about use: its kind's word, or more where a field says so."""
-    if observation.fields.get("running") is True:
+    fields = observation.fields
+    if fields.get("blocked") is True:
+        return "attempted"
+    if fields.get("running") is True:
         return "used"
+    sent = fields.get("bytes_out")
+    if isinstance(sent, int) and sent >= LARGE_UPLOAD:
+        return "uploaded"
     return KINDS[observation.kind].presence

@@ -15,7 +15,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     """One fact of one kind at one time from one source. Knows no signature.
 
     ``source`` is the file, socket or table it was read from (``~`` for a home); ``subject`` the local
-    account it belongs to, empty for the machine; ``at`` seconds since 1970 UTC.
+    account it belongs to, empty for the machine; ``at`` seconds since 1970 UTC. ``asset`` is the device it is about
+    where that is not the one that looks: a gateway's client, a server found on the network.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str = ""
     subject: str = ""
     at: int = 0
+    asset: str = ""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -99,3 +101,6 @@ class Sighting(msgspec.Struct, frozen=True):
     held: tuple[Held, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
     """Descriptive fields that are no part of the key: version, publisher, size."""
+    bytes_out: int | None = None
+    """Bytes sent to the service, as far as they are known; ``None`` where nothing is."""
+    bytes_in: int | None = None

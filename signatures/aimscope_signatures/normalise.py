@@ -54,6 +54,7 @@ ENV_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 """A variable as shells, Dockerfiles and code write it; what follows the first group may be a secret."""
+_NO_WORD = re.compile(r"[^\w.+&]+|_")
 _RUNS = re.compile(r"[-_.]+")
 
 
@@ -93,6 +94,11 @@ def path(text: str) -> str:
     value = _HOME.sub("~", value)
     value = _DRIVE.sub("", value)
     return re.sub(r"(?<=.)/{2,}", "/", value).lower()
+
+
+def product_name(text: str) -> str:
+    """A product or vendor as people write it: letters and digits of any script, words apart by one space."""
+    return " ".join(_NO_WORD.sub(" ", text.casefold()).split())
 
 
 def process_name(text: str) -> str:
@@ -206,6 +212,7 @@ FORMS: Final[Mapping[FieldType, Callable[[str], str]]] = {
     "package": package,
     "path": path,
     "process_name": process_name,
+    "product_name": product_name,
     "text": _folded,
     "texts": _folded,
     "url_path": _exact,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,20 +21,24 @@ def names(*sightings: Sighting, service: Service | None, personal: bool = False)
     return {f.name for f in rate(sightings, service, personal_account=personal, weights=Weights()).factors}
 
 
+def sent(number: int | None) -> Sighting:
+    return msgspec.structs.replace(see("chatgpt", "connection", host="chatgpt.com"), bytes_out=number)
+
+
 FACTORS: list[tuple[str, str, Sighting, bool]] = [
     (
         "upload_volume",
         "chatgpt",
-        see("chatgpt", "connection", details={"bytes_out": "10000000"}, host="chatgpt.com"),
+        sent(10_000_000),
         True,
     ),
     (
         "upload_volume",
         "chatgpt",
-        see("chatgpt", "connection", details={"bytes_out": "9999999"}, host="chatgpt.com"),
+        sent(9_999_999),
         False,
     ),
-    ("upload_volume", "chatgpt", see("chatgpt", "connection", details={"bytes_out": "²"}, host="chatgpt.com"), False),
+    ("upload_volume", "chatgpt", sent(None), False),
     ("credential", "openai-api", see("openai-api", "credential", env_name="OPENAI_API_KEY"), True),
     ("credential", "openai-api", see("openai-api", package="pypi:openai"), False),
     ("remote_mcp", "cursor", see("cursor", "mcp_server", client="cursor", name="x", host="mcp.example.com"), True),

@@ -27,6 +27,9 @@ COLUMNS = (
     "reasons",
     "host",
     "remarks",
+    "device",
+    "bytes_out",
+    "bytes_in",
 )
 
 
@@ -69,7 +72,14 @@ def _cells(report: Report, row: Row, evidence: Evidence | None) -> tuple[str, ..
         " ".join(row.reasons),
         report.host,
         "; ".join(remarks_of(evidence)) if evidence else "",
+        evidence.asset if evidence else "",
+        _number(evidence.bytes_out) if evidence else "",
+        _number(evidence.bytes_in) if evidence else "",
     )
+
+
+def _number(known: int | None) -> str:
+    return "" if known is None else str(known)
 
 
 def _time(seconds: int) -> str:

@@ -57,6 +57,7 @@ def _rule(row: Row) -> dict[str, Any]:
 
 def _result(row: Row, evidence: Evidence, rule: int) -> dict[str, Any]:
     told = ", ".join(f"{name} {value}" for name, value in evidence.fields.items())
+    on = f"|{evidence.asset}" if evidence.asset else ""
     return {
         "ruleId": f"aimscope/{row.service}",
         "ruleIndex": rule,
@@ -64,7 +65,7 @@ def _result(row: Row, evidence: Evidence, rule: int) -> dict[str, Any]:
         "kind": "pass" if row.verdict in {"authorised", "dormant"} else "fail",
         "message": {"text": f"{row.name}: {WORDS[row.verdict]}. {evidence.kind}: {told}."},
         "locations": [_location(source) for source in evidence.sources if source],
-        "partialFingerprints": {"aimscope/v1": f"{row.service}|{evidence.kind}|{told}|{evidence.subject}"},
+        "partialFingerprints": {"aimscope/v1": f"{row.service}|{evidence.kind}|{told}|{evidence.subject}{on}"},
         "properties": {"verdict": row.verdict, "identity": evidence.identity, "presence": evidence.presence},
     }
 

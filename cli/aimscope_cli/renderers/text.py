@@ -67,6 +67,9 @@ def conclusion(report: Report) -> str:
 
 def _row(row: Row, explain: bool) -> Iterable[Line]:
     marks = [mark for mark in (PRESENCE_WORDS.get(row.presence or ""), row.risk and f"{row.risk.level} risk") if mark]
+    devices = len({evidence.asset for evidence in row.evidence if evidence.asset})
+    if devices > 1:
+        marks.append(f"{devices:,} devices")
     if row.change == "new":
         marks.append("new")
     vendor = f" ({row.vendor})" if row.vendor and row.vendor != row.name else ""
@@ -89,7 +92,8 @@ def _what(evidence: Evidence) -> str:
 
 
 def _evidence(evidence: Evidence, explain: bool) -> Iterable[Line]:
-    subject = f" [{evidence.subject}]" if evidence.subject else ""
+    who = " on ".join(name for name in (evidence.subject, evidence.asset) if name)
+    subject = f" [{who}]" if who else ""
     place = next((place for place in evidence.sources if "/" in place or ":" in place), "")
     source = f"  {place}" if place and place not in _what(evidence) else ""
     remarks = f"  ({'; '.join(remarks)})" if (remarks := remarks_of(evidence)) else ""

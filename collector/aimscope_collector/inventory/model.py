@@ -200,7 +200,9 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What each factor adds to likelihood or impact (both 1 to 5, rounded half up)."""
 
     likelihood_base: Annotated[Weight, about("Where likelihood starts.")] = 1.0
+    presence_uploaded: Annotated[Weight, about("Likelihood: it was seen at work, with large uploads.")] = 2.5
     presence_used: Annotated[Weight, about("Likelihood: it was seen at work.")] = 2.0
+    presence_attempted: Annotated[Weight, about("Likelihood: somebody tried, and was blocked.")] = 1.0
     presence_installed: Annotated[Weight, about("Likelihood: it is on disk.")] = 1.0
     presence_configured: Annotated[Weight, about("Likelihood: it is set up.")] = 1.0
     presence_mentioned: Annotated[Weight, about("Likelihood: it is only named, for instance in code.")] = 0.0

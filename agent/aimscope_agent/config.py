@@ -1,0 +1,72 @@
+"""The local configuration: what the owner of this machine allows aimscope to do and to keep.
+
+One YAML file; an unknown key is an error with its field. Everything has a safe default, so no file is needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from aimscope_agent.host.reading import UnreadableError, read_yaml
+
+Keep = Literal["keep", "pseudonym", "drop"]
+_LARGEST = 1_048_576
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names file and field."""
+
+
+class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of the people and devices that logs and traffic name."""
+
+    users: Keep = "keep"
+    devices: Keep = "keep"
+
+
+class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Traffic: what may be looked at."""
+
+    names_on_live_traffic: bool = False
+    """Allow ``watch --names``: it shows what people browse."""
+
+
+Rate = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Network scans: ranges that may be asked besides private ones, and ranges never to be asked."""
+
+    allow: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    per_second: Rate = 4_000
+    """Connections opened in a second, at most."""
+    at_once: Rate = 1_000
+    """Connections open at once, at most."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The local configuration."""
+
+    privacy: Privacy = Privacy()
+    gateway: Gateway = Gateway()
+    network: Network = Network()
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file. Raises ``ConfigError`` naming file and field."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise ConfigError(f"{path} is larger than {_LARGEST:,} bytes")
+        return msgspec.convert(read_yaml(data) or {}, Config)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnreadableError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None

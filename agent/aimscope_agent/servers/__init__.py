@@ -1,0 +1,1 @@
+"""AI servers on the network: targets, probes, what tells a product."""

@@ -1,0 +1,1 @@
+"""What other systems already know: one reader per source of `aimscope import`."""
