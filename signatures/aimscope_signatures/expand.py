@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from aimscope_signatures.conditions import OPERATORS
-from aimscope_signatures.kinds import KINDS
+from aimscope_signatures.kinds import KINDS, Identity
 from aimscope_signatures.normalise import canonical, hostname
 from aimscope_signatures.sections import SECTIONS
 from aimscope_signatures.signature import Clause, Probe, Signature, Test, values_of
@@ -35,6 +35,7 @@ def clauses(signature: Signature) -> tuple[Clause, ...]:
     found = (
         *_sections(signature),
         *_on_windows(signature),
+        *_by_name(signature),
         *_urls(signature),
         *_probes(signature),
         *_written(signature),
@@ -99,6 +100,16 @@ def _on_windows(signature: Signature) -> Iterator[Clause]:
     yield Clause("apps.named", signature.identity.get("apps", "medium"), tests, kind="application")
 
 
+def _by_name(signature: Signature) -> Iterator[Clause]:
+    """What bears the service's own name on a consent or a bill may be it: sure where the name says more than a word."""
+    name = canonical("product_name", signature.name)
+    if not name or name in {canonical("product_name", each) for each in signature.product_names}:
+        return
+    identity: Identity = "medium" if _DISTINCTIVE.search(name) else "low"
+    yield Clause("product_names.named", identity, (Test("", "equals", (name,)),), section="product_names")
+
+
+_DISTINCTIVE = re.compile(r" |\w\.\w|\d")
 _OWNERS = re.compile(r" \(.*\)")
 
 

@@ -140,6 +140,7 @@ class ExampleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     keys: Texts = ()
     images: Texts = ()
     model_ids: Texts = ()
+    product_names: Texts = ()
     observations: tuple[dict[str, Value], ...] = ()
 
 
@@ -179,6 +180,8 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     keys: Texts = ()
     images: Texts = ()
     model_ids: Texts = ()
+    product_names: Texts = ()
+    """Names so distinctive that a consent or a bill with them is about this service; its own name is a hint anyway."""
     ports: tuple[int, ...] = ()
     probes: dict[str, Probe] = {}
     clauses: dict[str, ClauseSpec] = {}
