@@ -22,6 +22,8 @@ _GRE_ACKNOWLEDGEMENT = 0x0080
 _ERSPAN = 0x88BE
 _ERSPAN_3 = 0x22EB
 _WCCP = 0x883E
+_NEXT = {1: IPV4, 2: IPV6, 3: ETHERNET, 5: MPLS}
+"""VXLAN's numbers of next protocols."""
 _INNER = frozenset({IPV4, IPV6, ETHERNET, MPLS})
 
 
@@ -74,17 +76,11 @@ _PROTOCOLS: Final[dict[int, Callable[[bytes, int], Layer | None]]] = {
 
 
 def _vxlan(data: bytes, start: int, end: int) -> Layer | None:
-    """VXLAN: one flag says that the network's number is valid; the group policy extension sets others."""
-    if end - start < 8 + 14 or not data[start] & 0x08 or data[start] & 0x77 or data[start + 7]:
+    """VXLAN: one flag says that the network's number is valid, another that the next protocol is named."""
+    flags = data[start]
+    if end - start < 8 or flags & 0x7B != 0x08 or data[start + 7]:
         return None
-    return ETHERNET, start + 8
-
-
-def _vxlan_generic(data: bytes, start: int, end: int) -> Layer | None:
-    """VXLAN with a field that names the next protocol."""
-    if end - start < 8 or not data[start] & 0x08 or not data[start] & 0x04:
-        return _vxlan(data, start, end)
-    kind = {1: IPV4, 2: IPV6, 3: ETHERNET, 5: MPLS}.get(data[start + 3])
+    kind = _NEXT.get(data[start + 3]) if flags & 0x04 else ETHERNET
     return None if kind is None else (kind, start + 8)
 
 
@@ -143,7 +139,7 @@ _GTP = 2152
 _PORTS: Final[dict[int, Callable[[bytes, int, int], Layer | None]]] = {
     4789: _vxlan,
     8472: _vxlan,  # Linux before the port was assigned, and still its default
-    4790: _vxlan_generic,
+    4790: _vxlan,
     6081: _geneve,
     _GTP: _gtp,
     4754: _gre_in_udp,
