@@ -1,0 +1,61 @@
+"""JA4, the fingerprint of a TLS client, after FoxIO's published description (JA4 itself; none of the JA4+ family)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+from aimscope_agent.protocols.tls_hello import SERVER_NAME, ClientHello, grease
+
+_ALPN: Final = 16
+_VERSIONS: Final = {
+    0x0304: "13",
+    0x0303: "12",
+    0x0302: "11",
+    0x0301: "10",
+    0x0300: "s3",
+    0x0002: "s2",
+    0xFEFF: "d1",
+    0xFEFD: "d2",
+    0xFEFC: "d3",
+}
+_NOTHING: Final = "000000000000"
+
+
+def ja4(hello: ClientHello, *, quic: bool = False, dtls: bool = False) -> str:
+    """Fingerprint of ``hello``, which came over QUIC, DTLS or else TLS over TCP."""
+    ciphers = _meant(hello.ciphers)
+    extensions = _meant(hello.extensions)
+    transport = "q" if quic else "d" if dtls else "t"
+    name = "d" if SERVER_NAME in extensions else "i"
+    counts = f"{min(len(ciphers), 99):02}{min(len(extensions), 99):02}"
+    first = f"{transport}{_VERSIONS.get(hello.version, '00')}{name}{counts}{_ends(hello.alpn)}"
+    told_apart = _hex(sorted(value for value in extensions if value not in {SERVER_NAME, _ALPN}))
+    algorithms = _hex(_meant(hello.signature_algorithms))
+    last = f"{told_apart}_{algorithms}" if told_apart and algorithms else told_apart
+    return f"{first}_{_digest(_hex(sorted(ciphers)))}_{_digest(last)}"
+
+
+def _meant(values: Iterable[int]) -> list[int]:
+    return [value for value in values if not grease(value)]
+
+
+def _hex(values: Iterable[int]) -> str:
+    return ",".join(f"{value:04x}" for value in values)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12] if text else _NOTHING
+
+
+def _ends(protocols: tuple[str, ...]) -> str:
+    """First and last character of the first protocol; of its hexadecimal form, unless both are letters or digits."""
+    first = protocols[0] if protocols else ""
+    if not first:
+        return "00"
+    ends = first[0] + first[-1]
+    if ends.isascii() and ends.isalnum():
+        return ends
+    digits = first.encode("latin-1").hex()
+    return digits[0] + digits[-1]
