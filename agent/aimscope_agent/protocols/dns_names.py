@@ -39,14 +39,18 @@ def address(raw: bytes) -> str:
     return str(whole.ipv4_mapped or whole)
 
 
-def host(text: bytes) -> str:
-    """A name, or an address in the same form as ``address`` writes it (IPv6 without brackets); else empty."""
-    if b":" not in text:
-        return host_name(text)
+def literal(text: bytes) -> str:
+    """An address written as text, in the form of ``address``; empty if it is none."""
     try:
-        return address(IPv6Address(text.decode("ascii")).packed)
+        written = text.decode("ascii")
+        return address((IPv6Address(written) if ":" in written else IPv4Address(written)).packed)
     except ValueError:
         return ""
+
+
+def host(text: bytes) -> str:
+    """A name, or an address (IPv6 without brackets); else empty."""
+    return literal(text) if b":" in text else host_name(text)
 
 
 def authority(text: bytes) -> tuple[str, int]:
