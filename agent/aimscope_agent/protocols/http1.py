@@ -78,6 +78,20 @@ def request(data: bytes, start: int, end: int) -> Request | More | None:
     return _request(data[at:space], line[1], _READ.findall(data, line.end(), last.end()), last.end())
 
 
+def path_of(target: bytes) -> str:
+    """A path without query and fragment, cut to what matching needs; empty if it is no path."""
+    if target[:1] not in {b"/", b"*"}:
+        return ""
+    text = target[: LONGEST_PATH * 4].split(b"?", 1)[0].split(b"#", 1)[0]
+    return text.decode("utf-8", "replace")[:LONGEST_PATH]
+
+
+def user_agent_of(text: bytes) -> str:
+    """A client's name for itself, cut to what matching needs; empty if it carries control characters."""
+    agent = text[: LONGEST_AGENT * 4].decode("utf-8", "replace")[:LONGEST_AGENT]
+    return "" if _CONTROL.search(agent) else agent
+
+
 def _request(method: bytes, target: bytes, fields: list[tuple[bytes, bytes]], end: int) -> Request | None:
     values: dict[bytes, list[bytes]] = {}
     for name, value in fields:
@@ -90,7 +104,7 @@ def _request(method: bytes, target: bytes, fields: list[tuple[bytes, bytes]], en
             return None
         host, port = ("", 0) if hosts else authority(target)
     elif target[:1] in {b"/", b"*"}:
-        path = re.split(rb"[?#]", target, maxsplit=1)[0]
+        path = target
     else:
         absolute = _ABSOLUTE.fullmatch(target.split(b"?", 1)[0].split(b"#", 1)[0])
         if absolute is None:
@@ -102,8 +116,8 @@ def _request(method: bytes, target: bytes, fields: list[tuple[bytes, bytes]], en
         method.decode("ascii"),
         host,
         port,
-        path.decode("utf-8", "replace")[:LONGEST_PATH],
-        _agent(values.get(b"user-agent", [b""])[0]),
+        path_of(path),
+        user_agent_of(values.get(b"user-agent", [b""])[0]),
         is_connect,
         _upgrade(values.get(b"upgrade", [])),
         end,
@@ -116,11 +130,6 @@ def _without_user(text: bytes) -> tuple[str, int]:
     """Authority of an address without user and password, which are never kept."""
     user, _, where = text.rpartition(b"@")
     return ("", 0) if b"@" in user or b"\\" in user else authority(where)
-
-
-def _agent(text: bytes) -> str:
-    agent = text[: LONGEST_AGENT * 4].decode("utf-8", "replace")[:LONGEST_AGENT]
-    return "" if _CONTROL.search(agent) else agent
 
 
 def _upgrade(values: list[bytes]) -> Literal["", "h2c", "websocket"]:
