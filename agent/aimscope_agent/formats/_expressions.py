@@ -1,0 +1,209 @@
+"""What a map writes of a field: ``url|url_host``, ``dns.queries[].rrname``, ``=text``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import unquote
+
+from aimscope_agent.formats._map import MapError
+
+Fields = Mapping[str, object]
+Values = Sequence[str]
+"""One value, or one for each element of an array; empty where there is none."""
+Expression = Callable[[Fields], Values]
+Transform = Callable[[str], str]
+
+NOTHING: Final = frozenset({"", "-", "n/a", "(null)", "null", "(empty)"})
+"""What stands for no value, in lower case."""
+LONGEST: Final = 4_096
+"""Characters of a value that are kept."""
+_MOST: Final = 256
+"""Elements of an array that are looked at."""
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LABEL: Final = re.compile(r"\((\d{1,2})\)")
+
+
+def _authority(url: str) -> str:
+    found = _SCHEME.match(url)
+    rest = url[found.end() :] if found else url.removeprefix("//")
+    for end in "/?#\\":
+        rest = rest.split(end, 1)[0]
+    return rest.rpartition("@")[2]
+
+
+def url_host(text: str) -> str:
+    """Host name of a URL, also without scheme: ``host:443``, ``host/path``."""
+    return host(_authority(text))
+
+
+def url_path(text: str) -> str:
+    """Path of a URL without query; empty where it has none."""
+    found = _SCHEME.match(text)
+    rest = text[found.end() :] if found else text
+    cut = rest.find("/")
+    return rest[cut:].split("?", 1)[0].split("#", 1)[0] if cut >= 0 else ""
+
+
+def host(text: str) -> str:
+    """Host name of ``host:port``, ``[v6]:port`` and ``host.``."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    if text.count(":") == 1:
+        text = text.partition(":")[0]
+    return text.rstrip(".")
+
+
+def ip(text: str) -> str:
+    """Address of ``ip:port``, ``ip#port``, ``ip/port``, ``[v6]:port``; empty if it is none."""
+    rest = text.strip()
+    if rest.startswith("["):
+        rest = rest[1:].partition("]")[0]
+    rest = rest.partition("#")[0].partition("/")[0].partition("%")[0]
+    if rest.count(":") == 1:
+        rest = rest.partition(":")[0]
+    try:
+        return str(ip_address(rest))
+    except ValueError:
+        return ""
+
+
+def labels(text: str) -> str:
+    """``example.com`` of ``(7)example(3)com(0)``; empty where the lengths do not hold."""
+    parts = _LABEL.split(text)
+    if len(parts) < 3 or parts[0]:
+        return ""
+    found: list[str] = []
+    for length, label in zip(parts[1::2], parts[2::2], strict=True):
+        if int(length) == 0:
+            break
+        if int(length) != len(label):
+            return ""
+        found.append(label)
+    return ".".join(found)
+
+
+def leaf(text: str) -> str:
+    r"""What follows the last ``/``, ``\`` or ``:``."""
+    return re.split(r"[/\\:]", text)[-1]
+
+
+def number(text: str) -> str:
+    """An integer; empty if it is none."""
+    plain = text.strip().partition(".")[0]
+    return plain if plain.isascii() and plain.isdigit() else ""
+
+
+TRANSFORMS: Final[Mapping[str, Transform]] = {
+    "url_host": url_host,
+    "url_path": url_path,
+    "host": host,
+    "ip": ip,
+    "labels": labels,
+    "leaf": leaf,
+    "lower": str.lower,
+    "unquote": unquote,
+    "plus": lambda text: text.replace("+", " "),
+    "number": number,
+}
+
+
+def value_of(found: object) -> str:
+    """A field's value as text; empty where it stands for nothing."""
+    if type(found) is not str:
+        if found is True or found is False:
+            return "true" if found else "false"
+        if not isinstance(found, (int, float)):
+            return found if isinstance(found, str) else ""
+        return str(found)
+    found = found.strip()
+    if len(found) <= 7 and found.lower() in NOTHING:
+        return ""
+    return found[:LONGEST]
+
+
+def look_up(fields: Fields, path: str) -> list[object]:
+    """What is at a path: a field of that very name, else the way through objects and ``[]`` arrays."""
+    if path in fields:
+        return [fields[path]]
+    if "." not in path and "[]" not in path:
+        return []
+    return _walk(fields, path.split("."))
+
+
+def _walk(at: object, steps: list[str]) -> list[object]:
+    for depth, step in enumerate(steps):
+        every = step.endswith("[]")
+        if not isinstance(at, Mapping):
+            return [None]
+        rest = ".".join(steps[depth:])
+        if rest in at and not every:  # names with dots, below the top
+            return [at[rest]]
+        at = at.get(step.removesuffix("[]"))
+        if every:
+            elements = at if isinstance(at, list) else []
+            return [value for element in elements[:_MOST] for value in _walk(element, steps[depth + 1 :])[:1] or [None]]
+    return [at]
+
+
+def expression(text: str) -> Expression:
+    """Compile one expression. Raises ``MapError`` for an unknown transform."""
+    if text.startswith("="):
+        constant = (text[1:],)
+        return lambda _fields: constant
+    name, *names = text.split("|")
+    unknown = [each for each in names if each not in TRANSFORMS]
+    if unknown or not name:
+        raise MapError(f"{text!r}: unknown transform {unknown}; there are {', '.join(TRANSFORMS)}")
+    transforms = tuple(TRANSFORMS[each] for each in names)
+    if "+" in name and "(" not in name:
+        return _joined(tuple(expression(part) for part in name.split("+")), transforms)
+
+    def evaluate(fields: Fields) -> Values:
+        found = fields.get(name)
+        if found is not None:
+            text = value_of(found)
+            for transform in transforms:
+                text = transform(text)
+            return (text,) if text else ()
+        if name in fields:
+            return ()
+        values = [_transformed(value_of(each), transforms) for each in look_up(fields, name)]
+        return values if any(values) else ()
+
+    return evaluate
+
+
+def _transformed(text: str, transforms: Sequence[Transform]) -> str:
+    for transform in transforms:
+        text = transform(text)
+    return text
+
+
+def _joined(parts: Sequence[Expression], transforms: Sequence[Transform]) -> Expression:
+    def evaluate(fields: Fields) -> Values:
+        values = [part(fields) for part in parts]
+        if not all(values):
+            return ()
+        text = _transformed(" ".join(value[0] for value in values), transforms)
+        return (text,) if text else ()
+
+    return evaluate
+
+
+def alternatives(stated: str | Sequence[str]) -> Expression:
+    """The first expression that gives something."""
+    every = tuple(expression(text) for text in ((stated,) if isinstance(stated, str) else stated))
+    if len(every) == 1:
+        return every[0]
+
+    def evaluate(fields: Fields) -> Values:
+        for each in every:
+            values = each(fields)
+            if values:
+                return values
+        return ()
+
+    return evaluate

@@ -1,0 +1,257 @@
+"""A map made ready: fields of a line → observations."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address
+from typing import Final
+
+import msgspec
+
+from aimscope_agent.formats._expressions import (
+    Expression,
+    Fields,
+    alternatives,
+    expression,
+    look_up,
+    number,
+    value_of,
+)
+from aimscope_agent.formats._map import Globs, Map, MapError, Record
+from aimscope_agent.formats._time import TIME_FORMATS, Clock, zone_of
+from aimscope_signatures.kinds import KINDS
+from aimscope_signatures.model import Observation, Value
+
+Test = Callable[[Fields], bool]
+_LONGEST_NAME: Final = 256
+_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\Z")
+_NAMING: Final[dict[str, tuple[str, ...]]] = {
+    "dns.query": ("name",),
+    "tls.client_hello": ("server_name", "ja4"),
+    "http.request": ("host",),
+    "connection": ("host", "ip", "app"),
+    "cloud.call": ("host", "model", "operation"),
+}
+"""Without one of these a line of the kind says nothing."""
+
+
+def host_of(text: str) -> str:
+    """A host name as it goes over the wire: ASCII, lower case, no outer dots; empty if it is none.
+
+    A name in another script becomes its ASCII form, label by label; look-alikes of ASCII letters are no names.
+    """
+    name = text.strip("\"' ").strip(".").lower()
+    if not name.isascii():
+        name = ".".join(map(_label, name.split(".")))
+    if len(name) <= 253 and _HOST.match(name):
+        return name
+    return _address(name)
+
+
+def _label(label: str) -> str:
+    if label.isascii():
+        return label
+    try:
+        form = label.encode("idna").decode("ascii")
+    except (UnicodeError, ValueError):
+        return "?"
+    return form if form.startswith("xn--") else "?"
+
+
+def _address(text: str) -> str:
+    try:
+        address = ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _converted(kind: str, field: str) -> Callable[[str], Value | None]:
+    """Validates and converts the text of a field of a kind."""
+    match KINDS[kind].fields[field].type:
+        case "hostname":
+            return lambda text: host_of(text) or None
+        case "ip":
+            return lambda text: _address(text) or None
+        case "integer":
+            return lambda text: int(found) if (found := number(text)) and len(found) <= 18 else None
+        case _:
+            return lambda text: text
+
+
+def holding(globs: Globs, *, every: bool = True) -> Test:
+    """Whether fields hold one of their values (globs in any case; ``!x`` forbids). ``every``: all the fields."""
+    tests = tuple(_one(name, patterns) for name, patterns in globs.items())
+    if len(tests) == 1:
+        return tests[0]
+    if every:
+        return lambda fields: all(test(fields) for test in tests)
+    return lambda fields: any(test(fields) for test in tests)
+
+
+def _one(name: str, patterns: Sequence[str]) -> Test:
+    read = expression(name)
+    plain = frozenset(pattern.lower() for pattern in patterns if not re.search(r"[*?\[!]", pattern))
+    wanted = [re.compile(fnmatch.translate(p.lower())) for p in patterns if p.lower() not in plain and p[:1] != "!"]
+    forbidden = [re.compile(fnmatch.translate(p[1:].lower())) for p in patterns if p[:1] == "!"]
+    some = bool(plain or wanted)
+
+    def holds(fields: Fields) -> bool:
+        values = [value.lower() for value in read(fields)] or [""]
+        if any(pattern.match(value) for pattern in forbidden for value in values):
+            return False
+        return not some or any(v in plain or any(pattern.match(v) for pattern in wanted) for v in values)
+
+    return holds
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """A record of a map, compiled."""
+
+    kind: str
+    when: Test
+    blocked: Test | None
+    fields: tuple[tuple[str, Expression, Callable[[str], Value | None]], ...]
+    user: Expression
+    device: Expression
+    server: str
+    naming: tuple[str, ...]
+
+
+class Format:
+    """A format ready for reading. Raises ``MapError`` where the map's expressions or zone are malformed."""
+
+    def __init__(self, form: Map) -> None:
+        self.map = form
+        self.name = form.name
+        try:
+            self._readings = tuple(map(_reading, form.records))
+            self._skip = tuple(map(holding, form.skip))
+            self._values = holding(form.recognise.values) if form.recognise.values else None
+            self._contains = tuple(text.encode() for text in form.recognise.contains)
+            self._time = tuple(expression(each) for each in form.time)
+            self._zone_field = "" if _is_zone(form.zone) else form.zone
+        except (MapError, re.error) as error:
+            raise MapError(f"{form.name}: {error}") from None
+        if form.time_format not in TIME_FORMATS and "%" not in form.time_format:
+            raise MapError(f"{form.name}: $.time_format: {form.time_format!r}")
+
+    @property
+    def zone(self) -> str:
+        """The zone the map states for all lines; ``local`` where lines state their own or nobody does."""
+        return "local" if self._zone_field else self.map.zone
+
+    def fits(self, fields: Fields, line: bytes) -> bool:
+        """Whether a line, taken apart, is of this format (or a known line of it that says nothing)."""
+        if not all(text in line for text in self._contains):
+            return False
+        whole = all(look_up(fields, name) for name in self.map.recognise.fields)
+        return (whole and (self._values is None or self._values(fields))) or self.skips(fields)
+
+    def fits_columns(self, columns: Sequence[str], path: str) -> bool:
+        """Whether a file that has only a header may be of this format."""
+        stated = self.map.recognise.values.get("_path", ())
+        wanted = [*self.map.recognise.fields, *(name for name in self.map.recognise.values if name != "_path")]
+        if not wanted and not stated:
+            return False
+        right = not stated or any(fnmatch.fnmatchcase(path.lower(), glob.lower()) for glob in stated)
+        return right and all(name in columns for name in wanted if not name.startswith("syslog."))
+
+    def skips(self, fields: Fields) -> bool:
+        """Whether the line is known to say nothing of names."""
+        return any(test(fields) for test in self._skip)
+
+    def at(self, fields: Fields, clock: Clock) -> int:
+        """When; 0 where the line does not say."""
+        for each in self._time:
+            values = each(fields)
+            if values:
+                return clock.read(values[0], self._offset(fields))
+        stamp = fields.get("syslog.time")
+        return clock.read(stamp) if isinstance(stamp, str) else 0
+
+    def _offset(self, fields: Fields) -> str:
+        if not self._zone_field:
+            return ""
+        found = look_up(fields, self._zone_field)
+        return value_of(found[0]) if found else ""
+
+    def observe(self, fields: Fields, at: int, source: str) -> Iterator[Observation]:
+        """What the line says."""
+        for reading in self._readings:
+            if reading.when(fields):
+                yield from _observed(reading, fields, at, source)
+
+
+def _is_zone(text: str) -> bool:
+    try:
+        zone_of(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _reading(record: Record) -> _Reading:
+    fields = tuple(
+        (name, alternatives(stated), _converted(record.kind, name)) for name, stated in record.fields.items()
+    )
+    known = KINDS[record.kind].fields
+    return _Reading(
+        kind=record.kind,
+        when=holding(record.when),
+        blocked=holding(record.blocked, every=False) if record.blocked else None,
+        fields=fields,
+        user=alternatives(record.user) if record.user else _none,
+        device=alternatives(record.device) if record.device else _none,
+        server=next((name for name in ("ip", "server") if name in known), ""),
+        naming=_NAMING[record.kind],
+    )
+
+
+def _none(_fields: Fields) -> Sequence[str]:
+    return ()
+
+
+def _observed(reading: _Reading, fields: Fields, at: int, source: str) -> Iterator[Observation]:
+    columns = [(name, read(fields), convert) for name, read, convert in reading.fields]
+    number_of = max((len(values) for _, values, _ in columns), default=0)
+    user = reading.user(fields)
+    device = reading.device(fields)
+    named = device[0][:_LONGEST_NAME] if device else ""
+    blocked = reading.blocked is not None and reading.blocked(fields)
+    for index in range(number_of):
+        found: dict[str, Value] = {}
+        for name, values, convert in columns:
+            text = values[0] if len(values) == 1 else values[index] if index < len(values) else ""
+            value = convert(text) if text else None
+            if value is not None:
+                found[name] = value
+        if not any(name in found for name in reading.naming):
+            continue
+        _settle(reading, found)
+        if named and "device" in KINDS[reading.kind].fields:
+            found["device"] = named
+        if blocked:
+            found["blocked"] = True
+        client = found.get("client")
+        yield Observation(
+            kind=reading.kind,
+            fields=found,
+            source=source,
+            subject=user[0][:_LONGEST_NAME] if user else "",
+            at=at,
+            asset=named or (client if isinstance(client, str) else ""),
+        )
+
+
+def _settle(reading: _Reading, found: dict[str, Value]) -> None:
+    """Where a log writes the address of a server in place of its name, it is an address."""
+    host = found.get("host")
+    if reading.server and isinstance(host, str) and reading.server not in found:
+        last = host[-1:]
+        if (last.isdigit() or ":" in host) and (address := _address(host)):
+            found[reading.server] = address
+            if reading.server == "ip":
+                del found["host"]

@@ -1,0 +1,100 @@
+"""Lines → observations, incrementally: what `scan logs`, `watch --log` and the syslog listener read with.
+
+``Parser(format, zone=…, now=…)`` takes blocks of whole lines in the order of the file::
+
+    parser = Parser(formats()["squid-native"], zone="local", now=mtime)
+    for observation in parser.feed(block, first_line=1, source="/var/log/squid/access.log"):
+        ...
+    checkpoint = parser.state          # frozen, msgpack-able: columns a header has named
+    later = Parser(form, zone=…, now=…, state=checkpoint)
+
+``now`` (seconds since 1970) decides on years that lines do not write: the file's time of change, or the clock of
+whoever follows. Counters only rise; ``parser.counts`` says how lines went, ``parser.first`` and ``parser.last`` the
+earliest and latest time of a line that was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from aimscope_agent.formats._engines import LineReader, State
+from aimscope_agent.formats._format import Format
+from aimscope_agent.formats._time import Clock, zone_of
+from aimscope_signatures.model import Observation
+
+LONGEST_LINE = 1_048_576
+"""Bytes; what is longer is no line."""
+QUARANTINED = 8
+"""Line numbers of unreadable lines that are kept."""
+
+
+class Counts(msgspec.Struct):
+    """How lines went."""
+
+    lines: int = 0
+    read: int = 0
+    """Taken apart."""
+    unreadable: int = 0
+    """Torn, foreign, or too long."""
+    untimed: int = 0
+    """Read, and without a time that could be understood."""
+    quarantine: list[int] = []
+    """Numbers of the first unreadable lines."""
+
+
+class Parser:
+    """Reads one file, or one stream of lines, of one format."""
+
+    def __init__(self, form: Format, *, zone: str = "", now: int, state: State | None = None) -> None:
+        """Raise ``ValueError`` for a zone that is none."""
+        self.format = form
+        self.clock = Clock(form.map.time_format, zone_of(zone or form.zone), now)
+        self.counts = Counts()
+        self.first = 0
+        self.last = 0
+        self._reader = LineReader(form.map)
+        if state is not None:
+            self._reader.engine.state = state
+
+    @property
+    def state(self) -> State:
+        """What headers so far say of the lines that follow."""
+        return self._reader.engine.state
+
+    def feed(self, block: bytes, first_line: int, source: str) -> Iterator[Observation]:
+        """What whole lines say; ``first_line`` is the number of the first of them."""
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        for number, line in enumerate(lines, first_line):
+            yield from self.line(line, number, source)
+
+    def line(self, line: bytes, number: int, source: str) -> Iterator[Observation]:
+        """What one line says."""
+        self.counts.lines += 1
+        if not line.strip():
+            return
+        fields = self._reader.fields(line) if len(line) <= LONGEST_LINE else None
+        if fields is None:
+            self._unreadable(number)
+            return
+        if not fields:
+            return
+        if not self.format.fits(fields, line):
+            self._unreadable(number)
+            return
+        self.counts.read += 1
+        at = self.format.at(fields, self.clock)
+        if at:
+            self.first = min(self.first or at, at)
+            self.last = max(self.last, at)
+        else:
+            self.counts.untimed += 1
+        yield from self.format.observe(fields, at, f"{source}:{number}")
+
+    def _unreadable(self, number: int) -> None:
+        self.counts.unreadable += 1
+        if len(self.counts.quarantine) < QUARANTINED:
+            self.counts.quarantine.append(number)

@@ -1,0 +1,77 @@
+"""Every map proves itself on its own sample: recognised as itself and nothing else, and says what is expected."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from aimscope_agent.formats import __path__ as FOLDER
+from aimscope_agent.formats._format import Format
+from aimscope_agent.formats._map import MapError
+from aimscope_agent.logs.parser import Parser
+from aimscope_agent.logs.reading import lines_of
+from aimscope_agent.logs.recognition import recognise
+from aimscope_agent.logs.registry import load_file
+from aimscope_signatures.model import Observation
+
+DATA = Path(__file__).parents[2] / "_data" / "formats"
+NAMES = sorted(path.stem for path in Path(FOLDER[0]).glob("*.yaml"))
+SAMPLES = [(name, sample) for name in NAMES for sample in sorted((DATA / name).glob("sample*"))]
+NOW = 1_795_521_600  # 2026-11-24T12:00:00Z: samples that write no year are of the time before it
+
+
+def every() -> list[Format]:
+    """The well-formed maps: a malformed one fails its own tests, not those of the others."""
+    found = []
+    for name in NAMES:
+        with contextlib.suppress(MapError):
+            found.append(load_file(Path(FOLDER[0]) / f"{name}.yaml"))
+    return found
+
+
+FORMATS = every()
+
+
+def said(name: str, text: bytes) -> list[dict[str, object]]:
+    parser = Parser(load_file(Path(FOLDER[0]) / f"{name}.yaml"), zone="utc", now=NOW)
+    return [row(each) for each in parser.feed(text, 1, "sample")]
+
+
+def row(each: Observation) -> dict[str, object]:
+    found: dict[str, object] = {"line": int(each.source.rpartition(":")[2]), "kind": each.kind, "fields": each.fields}
+    return found | {"subject": each.subject, "asset": each.asset, "at": each.at}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_format_has_a_sample(name: str) -> None:
+    load_file(Path(FOLDER[0]) / f"{name}.yaml")
+    assert list((DATA / name).glob("sample*")), f"tests/_data/formats/{name}/sample.log is missing"
+    assert (DATA / name / "expected.json").is_file()
+
+
+@pytest.mark.parametrize(("name", "sample"), SAMPLES, ids=[f"{name}-{path.name}" for name, path in SAMPLES])
+def test_a_sample_is_recognised_as_its_format_and_no_other(name: str, sample: Path) -> None:
+    found = recognise(lines_of(sample.read_bytes(), FORMATS), FORMATS)
+    assert found.format is not None, found.reason()
+    assert found.format.name == name
+
+
+@pytest.mark.parametrize(("name", "sample"), SAMPLES, ids=[f"{name}-{path.name}" for name, path in SAMPLES])
+def test_a_sample_says_what_is_expected(name: str, sample: Path) -> None:
+    own = sample.with_name(sample.name.replace("sample", "expected", 1)).with_suffix(".json")
+    expected = msgspec.json.decode((own if own.is_file() else sample.with_name("expected.json")).read_bytes())
+    assert said(name, lines_of(sample.read_bytes(), FORMATS)) == expected
+
+
+@pytest.mark.parametrize(("name", "sample"), SAMPLES, ids=[f"{name}-{path.name}" for name, path in SAMPLES])
+def test_torn_lines_raise_nothing_and_name_nobody_new(name: str, sample: Path) -> None:
+    text = lines_of(sample.read_bytes(), FORMATS)
+    names = {value for each in said(name, text) for value in each["fields"].values()}  # type: ignore[attr-defined]
+    assert names
+    for line in text.splitlines(keepends=True)[:20]:
+        for cut in range(0, len(line), max(1, len(line) // 40)):
+            said(name, line[:cut] + b"\n")
+            said(name, line[cut:])
