@@ -62,7 +62,7 @@ _OPCODES: Final = frozenset({0, 2, 4, 5, 6})
 _TOP: Final = 0x8000
 """mDNS: a question that wants a unicast answer, an answer that flushes caches."""
 _MOST_QUESTIONS: Final = 255
-_MOST_RECORDS: Final = 1_024
+_MOST_ANSWERS: Final = 256
 _MOST_HOPS: Final = 127
 """A name has no more labels, and a compressor puts one at least before each pointer."""
 _LONGEST: Final = 255
@@ -148,7 +148,8 @@ def message(data: bytes, start: int, end: int) -> Message | None:
         questions, at = several
     response, rcode, cut = flags & _TOP != 0, flags & 15, flags & 0x0200 != 0
     if not answered + others + extra:
-        return Message(ident, response, opcode, rcode, cut, questions) if asked else None
+        bare = response and end == at  # a refusal may repeat nothing
+        return Message(ident, response, opcode, rcode, cut, questions) if asked or bare else None
     rest = _Rest(data, start, end)
     try:
         rest.read(at, answered, others + extra)
@@ -206,7 +207,8 @@ def _may_begin(data: bytes, start: int, end: int, size: int) -> bool:
         return True
     _, flags, asked, answered, others, extra = _HEADER.unpack_from(data, start)
     least = 12 + 5 * asked + 11 * (answered + others + extra)
-    return flags >> 11 & 15 in _OPCODES and asked <= _MOST_QUESTIONS and 12 < least <= size
+    bare = least == 12
+    return flags >> 11 & 15 in _OPCODES and asked <= _MOST_QUESTIONS and least <= size and (size == 12 or not bare)
 
 
 def _questions(data: bytes, at: int, start: int, end: int, count: int) -> tuple[tuple[Question, ...], int] | None:
@@ -242,7 +244,7 @@ class _Rest:
         for index in range(answered + others):
             owner, at = at, _after_name(data, at, end)
             body = at + 10
-            if not at or body > end or index == _MOST_RECORDS:
+            if not at or body > end or len(self.answers) == _MOST_ANSWERS:
                 raise _Torn
             kind, klass, ttl, size = _RECORD.unpack_from(data, at)
             at = body + size
