@@ -72,7 +72,7 @@ def version(data: bytes, start: int, end: int) -> int | None:
     return int.from_bytes(data[start + 1 : start + 5], "big")
 
 
-def initials(data: bytes, start: int, end: int, origin: bytes = b"") -> tuple[Initial, ...] | None:
+def initials(data: bytes, start: int, end: int, origin: bytes | None = None) -> tuple[Initial, ...] | None:
     """Every client's Initial packet in a datagram; ``None`` if it holds no Initial packet of a known version.
 
     Empty if it holds some and none opens: a server's, or a client's later ones without their ``origin``.
@@ -89,7 +89,7 @@ class Crypto:
 
     __slots__ = ("_broken", "_pieces", "origin")
 
-    def __init__(self, origin: bytes = b"") -> None:
+    def __init__(self, origin: bytes | None = None) -> None:
         self.origin = origin
         """The connection id of the client's first packet, once one has opened."""
         self._pieces: list[tuple[int, bytes]] = []
@@ -106,7 +106,7 @@ class Crypto:
                 self.origin, self._pieces, self._broken = initial.origin, [], False
             for offset, piece in initial.pieces:
                 self._broken = self._broken or not self._put(offset, piece)
-        if self._broken or not self.origin:
+        if self._broken or self.origin is None:
             return None
         if not self._pieces or self._pieces[0][0]:
             return MORE
@@ -177,9 +177,9 @@ def _sealed(data: bytes, start: int, end: int) -> list[_Sealed]:
     return found
 
 
-def _initial(data: bytes, packet: _Sealed, origin: bytes) -> Initial | None:
+def _initial(data: bytes, packet: _Sealed, origin: bytes | None) -> Initial | None:
     """The packet opened with the keys of ``origin``, or else of the id it is sent to."""
-    origins = [origin] if origin else []
+    origins = [] if origin is None else [origin]
     if packet.dcid != origin and (len(packet.dcid) >= _ORIGIN_AT_LEAST or packet.token_length):
         origins.append(packet.dcid)
     for candidate in origins:
