@@ -1,15 +1,12 @@
-"""QUIC's first packets: published vectors, a real client and server, and what an attacker would send."""
+"""QUIC's first packets: published vectors, a real client and server, and the library missing."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise, permutations
-from random import Random
-from struct import pack
-from typing import Final
+from itertools import permutations
 
 import pytest
 from aioquic.quic.configuration import QuicConfiguration
@@ -17,105 +14,26 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import encode_quic_retry
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
-from hypothesis import given
-from hypothesis import strategies as st
+from tests.agent.protocols.quic_packets import (
+    HELLO,
+    LONG,
+    ORIGIN,
+    SALTS,
+    SERVER,
+    V1,
+    V2,
+    crypto,
+    feed,
+    named,
+    packet,
+    protect,
+)
 
 from aimscope_agent.protocols.ja4 import ja4
-from aimscope_agent.protocols.more import MORE, More
+from aimscope_agent.protocols.more import MORE
 from aimscope_agent.protocols.quic_initial import AVAILABLE, Crypto, initials, version
 from aimscope_agent.protocols.tls_hello import ClientHello
-
-V1, V2, DRAFT_28, DRAFT_29, DRAFT_34 = 1, 0x6B3343CF, 0xFF00001C, 0xFF00001D, 0xFF000022
-ORIGIN = bytes.fromhex("8394c8f03e515708")
-SERVER = bytes.fromhex("f067a5502a4262b5")
-SALTS: Final = {
-    V1: "38762cf7f55934b34d179ae6a4c80cadccbb7f0a",
-    V2: "0dede3def700a6db819381be6e269dcbf9bd2ed9",
-    DRAFT_28: "c3eef712c72ebb5a11a7d2432bb46365bef9f502",
-    DRAFT_29: "afbfec289993d24c9e9786f19c6111e04390a899",
-    DRAFT_34: "38762cf7f55934b34d179ae6a4c80cadccbb7f0a",
-}
-
-
-def protect(header: bytes, number_at: int, payload: bytes, key: bytes, iv: bytes, mask_key: bytes) -> bytes:
-    """A packet as RFC 9001 describes it, built with another library than the one that opens it."""
-    number = header[number_at:]
-    nonce = (int.from_bytes(iv, "big") ^ int.from_bytes(number, "big")).to_bytes(12, "big")
-    sealed = AESGCM(key).encrypt(nonce, payload, header)
-    sample = sealed[4 - len(number) :][:16]
-    mask = Cipher(AES(mask_key), ECB()).encryptor().update(sample)
-    hidden = bytes(byte ^ bit for byte, bit in zip(number, mask[1:], strict=False))
-    return bytes([header[0] ^ mask[0] & 15]) + header[1:number_at] + hidden + sealed
-
-
-def client_keys(quic: int, origin: bytes, side: str = "client in") -> tuple[bytes, bytes, bytes]:
-    def label(secret: bytes, text: str, size: int) -> bytes:
-        full = b"tls13 " + text.encode()
-        info = pack(">HB", size, len(full)) + full + b"\0"
-        return HKDFExpand(SHA256(), size, info).derive(secret)
-
-    secret = label(HKDF.extract(SHA256(), bytes.fromhex(SALTS[quic]), origin), side, 32)
-    word = "quicv2" if quic == V2 else "quic"
-    return label(secret, f"{word} key", 16), label(secret, f"{word} iv", 12), label(secret, f"{word} hp", 16)
-
-
-def varint(value: int) -> bytes:
-    return value.to_bytes(1, "big") if value < 64 else (value | 0x8000_0000).to_bytes(4, "big")
-
-
-def packet(
-    payload: bytes,
-    *,
-    quic: int = V1,
-    dcid: bytes = ORIGIN,
-    origin: bytes = b"",
-    number: bytes = b"\0\2",
-    token: bytes = b"",
-    kind: int = 0,
-    side: str = "client in",
-) -> bytes:
-    payload = payload.ljust(4, b"\0")
-    form = (kind + 1) & 3 if quic == V2 else kind
-    header = bytes([0xC0 | form << 4 | len(number) - 1]) + pack(">I", quic) + bytes([len(dcid)]) + dcid + b"\0"
-    header += (b"" if kind else varint(len(token)) + token) + varint(len(number) + len(payload) + 16)
-    keys = client_keys(quic, origin or dcid, side)
-    return protect(header + number, len(header), payload, *keys)
-
-
-def crypto(offset: int, piece: bytes) -> bytes:
-    return b"\x06" + varint(offset) + varint(len(piece)) + piece
-
-
-def message(name: str = "chat.example.com", filling: int = 0) -> bytes:
-    entry = b"\0" + pack(">H", len(name)) + name.encode()
-    fields = pack(">HHH", 0, len(entry) + 2, len(entry)) + entry + pack(">HH", 51, filling) + bytes(filling)
-    body = b"\x03\x03" + bytes(33) + b"\0\2\x13\x01\x01\0" + pack(">H", len(fields)) + fields
-    return b"\x01" + len(body).to_bytes(3, "big") + body
-
-
-HELLO = message()
-LONG = message(filling=1800)
-
-
-def feed(datagrams: Iterable[bytes], into: Crypto | None = None) -> ClientHello | More | None:
-    """The last answer."""
-    into = into or Crypto()
-    answer: ClientHello | More | None = None
-    for datagram in datagrams:
-        answer = into.add(datagram, 0, len(datagram))
-    return answer
-
-
-def named(answer: ClientHello | More | None) -> str:
-    assert isinstance(answer, ClientHello)
-    return answer.server_name
-
 
 RFC_PAYLOAD = bytes.fromhex(
     "060040f1010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e86804fe3a47f06a2b69484c00000413011302010000c0000000"
@@ -293,182 +211,6 @@ def test_a_client_that_goes_on_in_another_version() -> None:
     first = packet(crypto(0, LONG[:900]))
     second = packet(crypto(900, LONG[900:]), quic=V2, dcid=SERVER, origin=ORIGIN)
     assert named(feed([first, second])) == "chat.example.com"
-
-
-def test_the_next_connection_from_the_same_port() -> None:
-    crypt = Crypto()
-    assert feed([packet(crypto(0, LONG[:900]))], crypt) is MORE
-    following = packet(crypto(0, message("two.example")), dcid=b"another id")
-    assert named(feed([following], crypt)) == "two.example"
-
-
-def test_frames_in_any_order() -> None:
-    random = Random(7)
-    cuts = [0, *sorted(random.sample(range(1, len(LONG)), 24)), len(LONG)]
-    frames = [crypto(low, LONG[low:high]) for low, high in pairwise(cuts)]
-    random.shuffle(frames)
-    ack = b"\x02\x05\x00\x01\x00\x01\x01"
-    ack_ecn = b"\x03\x05\x00\x00\x00\x01\x01\x01"
-    close = b"\x1c\x00\x06\x03bye"
-    first = packet(b"\x01\0\0" + b"\0\x01".join(frames[:12]) + ack + bytes(30))
-    second = packet(ack_ecn + b"\x01".join(frames[12:]) + close)
-    for order in permutations([first, second]):
-        assert named(feed(order)) == "chat.example.com"
-    assert feed([first, first]) is MORE
-
-
-def test_coalesced_packets() -> None:
-    early = packet(bytes(60), kind=1)
-    halves = packet(crypto(0, LONG[:900])) + packet(crypto(900, LONG[900:]))
-    assert named(feed([halves])) == "chat.example.com"
-    assert named(feed([early + halves + bytes(200)])) == "chat.example.com"
-    assert feed([early]) is None
-    found = initials(early + halves, 0, len(early + halves))
-    assert found is not None
-    assert [initial.pieces[0][0] for initial in found] == [0, 900]
-
-
-def test_datagrams_without_initial_packets_are_passed_over() -> None:
-    crypt = Crypto()
-    first, second = packet(crypto(0, LONG[:900])), packet(crypto(900, LONG[900:]))
-    for other in (packet(bytes(60), kind=1), packet(bytes(60), kind=2), b"\x40" + bytes(30), b"", b"\xc0" * 40):
-        assert feed([first, other], crypt) is MORE
-    assert named(feed([second], crypt)) == "chat.example.com"
-
-
-def test_what_a_server_sends_does_not_open() -> None:
-    answer = packet(crypto(0, HELLO), side="server in")
-    assert initials(answer, 0, len(answer)) == ()
-    assert feed([packet(crypto(0, LONG[:900])), answer]) is MORE
-
-
-@pytest.mark.parametrize("other", [0, 2, 0x51303530, 0xFACEB002, 0xFF000016, 0x0A1A2A3A])
-def test_versions_nobody_can_open_are_told(other: int) -> None:
-    sent = packet(crypto(0, HELLO))
-    foreign = sent[:1] + pack(">I", other) + sent[5:]
-    assert initials(foreign, 0, len(foreign)) is None
-    assert version(foreign, 0, len(foreign)) == other
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        b"",
-        b"\xc0",
-        b"\xc0\0\0\0\1\x08",
-        b"\x40\0\0\0\1\x08" + bytes(40),
-        b"\xc0\0\0\0\1\x15" + bytes(60),
-        b"\xc0\0\0\0\1\x08" + bytes(8) + b"\x15" + bytes(60),
-        b"\xc0\0\0\0\1\x08" + bytes(9) + b"\xff" * 60,
-        b"\xc0\0\0\0\1\x08" + bytes(10) + b"\x7f\xff",
-    ],
-)
-def test_no_initial_packet(other: bytes) -> None:
-    assert initials(other, 0, len(other)) is None
-    assert feed([other]) is None
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        crypto(0, HELLO)[:-1],
-        crypto(0, HELLO) + b"\x06",
-        crypto(0, HELLO) + b"\x06\x40",
-        crypto(0, HELLO) + b"\x08\0",  # a stream frame has no place here
-        crypto(0, HELLO) + b"\xff" * 8,
-        crypto(0, HELLO) + b"\x02\x05\x00\x01\x00",
-        crypto(0, HELLO) + b"\x02\x05\x00" + b"\xff" * 8,
-        crypto(0, HELLO) + b"\x1c\x00\x06\x09bye",
-    ],
-)
-def test_a_packet_with_a_bad_frame_tells_nothing(payload: bytes) -> None:
-    sent = packet(payload)
-    assert initials(sent, 0, len(sent)) == ()
-    assert feed([sent]) is None
-
-
-@pytest.mark.parametrize(
-    ("pieces", "answer"),
-    [
-        ([(0, LONG[:900]), (800, LONG[800:])], "chat.example.com"),
-        ([(800, LONG[800:]), (0, LONG[:900])], "chat.example.com"),
-        ([(0, LONG[:100]), (50, LONG[50:80]), (0, LONG)], "chat.example.com"),
-        ([(100, LONG[100:200]), (300, LONG[300:400]), (0, LONG)], "chat.example.com"),
-        ([(0, LONG[:900]), (0, b""), (5000, b""), (900, LONG[900:])], "chat.example.com"),
-        ([(0, LONG[:900]), (901, LONG[901:])], MORE),
-        ([(1, LONG[1:])], MORE),
-        ([(0, LONG[:900]), (899, b"!" + LONG[900:])], None),
-        ([(899, b"!" + LONG[900:]), (0, LONG[:900])], None),
-        ([(0, LONG[:900]), (10, b"!"), (900, LONG[900:])], None),
-        ([(0, b"\x02" + LONG[1:])], None),
-        ([(0, b"\x01\xff")], MORE),
-        ([(0, LONG[:900]), (65_536, b"x")], None),
-        ([(0, LONG[:900]), (2**29, b"x")], None),
-        ([(offset, b"x") for offset in range(2, 2 + 2 * 257, 2)], None),
-        ([(offset, b"x") for offset in range(2, 2 + 2 * 256, 2)], MORE),
-    ],
-)
-def test_pieces(pieces: list[tuple[int, bytes]], answer: More | str | None) -> None:
-    given_back = feed([packet(crypto(*piece)) for piece in pieces])
-    assert getattr(given_back, "server_name", given_back) == answer
-
-
-def test_what_is_broken_stays_so_and_keeps_nothing() -> None:
-    crypt = Crypto()
-    assert feed([packet(crypto(0, b"\x02" * 900))], crypt) is None
-    assert crypt.held == 0
-    assert feed([packet(crypto(0, HELLO)), packet(crypto(900, LONG[900:]))], crypt) is None
-    assert crypt.held == 0
-
-
-@given(st.integers(0, 8 * len(packet(crypto(0, HELLO))) - 1))
-def test_a_flipped_bit_is_no_name(place: int) -> None:
-    sent = bytearray(packet(crypto(0, HELLO)))
-    sent[place // 8] ^= 1 << place % 8
-    assert feed([bytes(sent)]) is None
-
-
-def test_a_cut_datagram_is_no_name() -> None:
-    sent = packet(crypto(0, HELLO) + bytes(40))
-    assert {feed([sent[:end]]) for end in range(len(sent))} == {None}
-    assert Crypto().add(b"xx" + sent + b"yy", 2, 2 + len(sent)) == feed([sent])
-
-
-@given(st.binary(max_size=1300))
-def test_any_bytes(data: bytes) -> None:
-    assert feed([data, data]) is None
-    version(data, 0, len(data))
-
-
-@given(st.sampled_from(sorted(SALTS)), st.binary(max_size=200))
-def test_any_bytes_behind_a_header(quic: int, data: bytes) -> None:
-    datagram = b"\xc3" + pack(">I", quic) + data
-    assert feed([datagram]) is None
-
-
-@given(st.lists(st.binary(max_size=80), max_size=5))
-def test_any_payload(payloads: list[bytes]) -> None:
-    crypt = Crypto()
-    for payload in payloads:
-        assert not isinstance(feed([packet(payload)], crypt), ClientHello)
-    assert crypt.held <= 80 * 5
-
-
-@given(st.lists(st.tuples(st.integers(0, 70), st.binary(max_size=40)), max_size=40))
-def test_any_pieces_leave_what_was_sent(pieces: list[tuple[int, bytes]]) -> None:
-    """Against the plainest possible assembly: one dictionary of bytes."""
-    plain: dict[int, int] = {}
-    agreed = True
-    crypt = Crypto()
-    answer: ClientHello | More | None = None
-    for offset, piece in pieces:
-        answer = feed([packet(crypto(offset, piece))], crypt)
-        agreed = agreed and all(plain.setdefault(offset + at, byte) == byte for at, byte in enumerate(piece))
-        agreed = agreed and plain.get(0, 1) == 1 and plain.get(0, 3) in {1, 3}
-        if not agreed or (0 in plain and 4 in plain):
-            return
-        assert answer is MORE
-        assert crypt.held == len(plain)
 
 
 LOADED = "import sys; from aimscope_agent.protocols import quic_initial; print('cryptography' in sys.modules)"
