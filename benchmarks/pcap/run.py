@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from measure import machine
 from traffic import build
+
+HERE = Path(__file__).parent
 
 Names = Counter[tuple[str, str]]
 TARGETS = {"office": 1_200.0, "hostile": 600.0}

@@ -11,8 +11,8 @@ from aimscope_signatures.kinds import IDENTITIES, KINDS, PRESENCES
 from aimscope_signatures.model import Detection, Observation, Sighting, Value
 
 MAX_SOURCES = 8
-MOST_SIGHTINGS = 200_000
-"""Kept by one tally; what is beyond is counted."""
+MOST_SIGHTINGS = 50_000
+"""Kept apart by one tally; what is beyond is kept without telling devices and people apart."""
 _VOLUMES = ("bytes_out", "bytes_in")
 _Key = tuple[str, str, str, str, str, tuple[tuple[str, str], ...]]
 
@@ -24,8 +24,10 @@ class Tally:
         self._asset = asset
         self._most = most
         self._found: dict[_Key, Sighting] = {}
+        self.collapsed = 0
+        """Detections counted without their device and user, because there were too many to tell apart."""
         self.refused = 0
-        """Detections that would have needed a new total beyond the bound."""
+        """Detections not counted at all, because there were too many even so."""
 
     def add(self, detection: Detection) -> Sighting | None:
         """The total that the detection now belongs to; ``None`` where there is no room for another one."""
@@ -36,8 +38,13 @@ class Tally:
         key = _key(sighting)
         known = self._found.get(key)
         if known is None and len(self._found) >= self._most:
-            self.refused += 1
-            return None
+            sighting = msgspec.structs.replace(sighting, asset="", subject="")
+            key = _key(sighting)
+            known = self._found.get(key)
+            if known is None and len(self._found) >= 2 * self._most:
+                self.refused += 1
+                return None
+            self.collapsed += 1
         self._found[key] = total = merge(known, sighting) if known else sighting
         return total
 

@@ -69,7 +69,7 @@ SECTIONS: Final[dict[str, Section]] = {
         Section("keys", "key", "regex", "high", (), "shape of a credential", pattern=True),
         Section("images", "image", "glob", "high", _all("image"), "container image", pattern=True),
         Section("model_ids", "model_id", "glob", "medium", _all("model_id"), "name of a model", pattern=True),
-        Section("product_names", "product_name", "equals", "medium", _all("product_name"), "name on consents and bills"),
+        Section("product_names", "product_name", "equals", "medium", _all("product_name"), "name on consents, bills"),
     )
 }
 
