@@ -44,3 +44,16 @@ class Request(Seen, frozen=True):
 
     path: str = ""
     user_agent: str = ""
+
+
+class Asked(Seen, frozen=True):
+    """What a proxy was asked to connect to."""
+
+    port: int = 0
+
+
+def printable(seen: Seen) -> Seen:
+    """What may be shown of it."""
+    if type(seen) is Seen:
+        return seen
+    return Seen(seen.kind, seen.name, seen.client, seen.server, seen.ts, seen.ja4, seen.asked, seen.type, seen.method)

@@ -1,0 +1,124 @@
+"""One client's side of a TCP connection: what is known of it while it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from aimscope_agent.protocols.dns import Message
+from aimscope_agent.protocols.http2 import Stream as Http2
+from aimscope_agent.protocols.more import More
+from aimscope_agent.protocols.tcp import Stream
+from aimscope_agent.protocols.tls_hello import ClientHello
+from aimscope_agent.traffic.seen import NameKind, Seen
+from aimscope_agent.traffic.volume import Count
+
+Key = tuple[bytes, bytes, bytes]
+"""Source, target, and their ports as they were sent."""
+
+
+def reverse(key: Key) -> Key:
+    """The other direction of the same connection."""
+    source, target, ports = key
+    return target, source, ports[2:] + ports[:2]
+
+
+class Flow:
+    """A connection, from the client to the server. Kept while its first words are incomplete, or while it counts."""
+
+    __slots__ = (
+        "accounted",
+        "base",
+        "client",
+        "due",
+        "established",
+        "host",
+        "http2",
+        "into",
+        "key",
+        "layer",
+        "loose",
+        "named",
+        "open",
+        "out",
+        "seen_in",
+        "seen_out",
+        "server",
+        "stream",
+        "tried",
+        "tries",
+        "whole",
+    )
+
+    def __init__(self, key: Key, client: str, server: str, due: int) -> None:
+        self.key = key
+        self.client = client
+        """Address of the client; the true one where a balancer told it."""
+        self.server = server
+        self.whole = False
+        """Whether its opening was seen."""
+        self.base = due
+        """Sequence number of the first byte: tells connections apart that reuse ports."""
+        self.due = due
+        """Sequence number of the next byte to be understood."""
+        self.layer: Layer | None = None
+        """What understands the next bytes; ``None`` where nothing more can be understood."""
+        self.loose = False
+        """What came was not understood: any segment may be a new beginning (as after STARTTLS)."""
+        self.stream: Stream | None = None
+        """What came and cannot be read yet; starts at ``due``."""
+        self.accounted = 0
+        """Bytes of it that are in the sum of all connections."""
+        self.http2: Http2 | None = None
+        self.tries = 0
+        """How often what is there was read in vain, and how much was there the last time."""
+        self.tried = 0
+        self.out = Count(due)
+        self.into: Count | None = None
+        self.open: Seen | None = None
+        """The name whose bytes are being counted, from these totals on."""
+        self.seen_out = 0
+        self.seen_in = 0
+        self.named = False
+        """Whether it said who it is for."""
+        self.host = ""
+        """Name that the client's DNS answer gives the server."""
+        self.established = False
+        """Whether the server took it."""
+
+    @property
+    def port(self) -> int:
+        """The server's."""
+        return self.key[2][2] << 8 | self.key[2][3]
+
+
+class Listener(Protocol):
+    """Is told what a connection's first words say. ``flow.due`` is where they begin."""
+
+    def hello(self, flow: Flow, hello: ClientHello) -> None:
+        """A TLS hello."""
+
+    def name(
+        self,
+        flow: Flow,
+        kind: NameKind,
+        name: str,
+        method: str = "",
+        path: str = "",
+        user_agent: str = "",
+        port: int = 0,
+    ) -> None:
+        """A name asked for in clear."""
+
+    def message(self, flow: Flow, message: Message) -> None:
+        """A DNS message, of either side."""
+
+    def http2(self, flow: Flow) -> Http2 | None:
+        """State for a connection of HTTP/2, if there is room for it."""
+
+
+Layer = Callable[[Flow, bytes, int, int, Listener], int | More | None]
+"""``(flow, data, start, end, listener)`` → where the understood part ends, or ``MORE``, or ``None``.
+
+The end may lie beyond ``end``: a body that nobody reads, and whose packets need not be seen.
+"""

@@ -1,0 +1,47 @@
+"""Which name led a client to an address: answers it got itself, while they are valid."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+MOST_ANSWERS: Final = 32_768
+GRACE: Final = 5.0
+"""Seconds by which an answer outlives its time to live: one of zero seconds is meant for the connection to come."""
+LONGEST: Final = 86_400
+"""Seconds an answer is believed, whatever it says."""
+
+
+class Answer(NamedTuple):
+    """Where a name led."""
+
+    name: str
+    expires: float
+
+
+class Resolved:
+    """(client, address) → name asked, the last answer first. Bounded: the oldest answer goes."""
+
+    def __init__(self, most: int = MOST_ANSWERS) -> None:
+        self._answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
+        self._most = most
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def clear(self) -> None:
+        """Forget every answer."""
+        self._answers.clear()
+
+    def learn(self, client: str, address: str, name: str, at: float, ttl: int) -> None:
+        """A client was told an address of a name; ``ttl`` in seconds."""
+        key = (client, address)
+        self._answers[key] = Answer(name, at + min(ttl, LONGEST) + GRACE)
+        self._answers.move_to_end(key)
+        if len(self._answers) > self._most:
+            self._answers.popitem(last=False)
+
+    def name(self, client: str, address: str, at: float) -> str:
+        """The name that led this client there; empty where no valid answer did."""
+        answer = self._answers.get((client, address))
+        return answer.name if answer is not None and at <= answer.expires else ""
