@@ -63,6 +63,8 @@ _TOP: Final = 0x8000
 """mDNS: a question that wants a unicast answer, an answer that flushes caches."""
 _MOST_QUESTIONS: Final = 255
 _MOST_ANSWERS: Final = 256
+_MOST_NAMES: Final = 128
+"""Answers repeat their names; a message made to cost time does not."""
 _MOST_HOPS: Final = 127
 """A name has no more labels, and a compressor puts one at least before each pointer."""
 _LONGEST: Final = 255
@@ -281,7 +283,7 @@ class _Rest:
         else:
             place = at
         read = _name(data, at, self._start, end)
-        if read is None:
+        if read is None or len(self._names) == _MOST_NAMES:
             raise _Torn
         self._names[place] = read[0]
         return read[0]
