@@ -29,10 +29,12 @@ __all__ = ["AVAILABLE", "Crypto", "Initial", "initials", "version"]
 _ID_LIMIT: Final = 20
 _ORIGIN_AT_LEAST: Final = 8
 """Bytes of the connection id of a client's first packet."""
-_PIECES_LIMIT: Final = 256
-_DONE: Final = re.compile(rb"[^\0]")
+_FRAMES_LIMIT: Final = 1024
+"""Pieces of one hello, however small: browsers send some dozens, and each is work."""
 
-_PADDING, _PING, _ACK, _ACK_ECN, _CRYPTO, _CLOSE = 0x00, 0x01, 0x02, 0x03, 0x06, 0x1C
+_ACK, _ACK_ECN, _CRYPTO, _CLOSE = 0x02, 0x03, 0x06, 0x1C
+_FRAME: Final = re.compile(rb"[^\0\1]")
+"""Anything but padding and pings, which are single bytes."""
 
 
 class Initial(NamedTuple):
@@ -87,12 +89,13 @@ def initials(data: bytes, start: int, end: int, origin: bytes | None = None) -> 
 class Crypto:
     """The beginning of one client's handshake, put together from pieces. Holds at most 64 KiB."""
 
-    __slots__ = ("_broken", "_pieces", "origin")
+    __slots__ = ("_broken", "_frames", "_pieces", "origin")
 
     def __init__(self, origin: bytes | None = None) -> None:
         self.origin = origin
         """The connection id of the client's first packet, once one has opened."""
         self._pieces: list[tuple[int, bytes]] = []
+        self._frames = 0
         self._broken = False
 
     def add(self, data: bytes, start: int, end: int) -> ClientHello | More | None:
@@ -103,17 +106,12 @@ class Crypto:
         """
         for initial in initials(data, start, end, self.origin) or ():
             if initial.origin != self.origin:
-                self.origin, self._pieces, self._broken = initial.origin, [], False
+                self.origin, self._pieces, self._frames, self._broken = initial.origin, [], 0, False
             for offset, piece in initial.pieces:
                 self._broken = self._broken or not self._put(offset, piece)
-        if self._broken or self.origin is None:
-            return None
-        if not self._pieces or self._pieces[0][0]:
-            return MORE
-        first = self._pieces[0][1]
-        hello = handshake(first, 0, len(first))
+        hello = self._hello() if not self._broken else None
         if hello is None:
-            self._broken, self._pieces = True, []
+            self._broken, self._pieces = self.origin is not None, []
         return hello
 
     @property
@@ -121,10 +119,19 @@ class Crypto:
         """Bytes kept."""
         return sum(len(piece) for _, piece in self._pieces)
 
+    def _hello(self) -> ClientHello | More | None:
+        if self.origin is None:
+            return None
+        if not self._pieces or self._pieces[0][0]:
+            return MORE
+        first = self._pieces[0][1]
+        return handshake(first, 0, len(first))
+
     def _put(self, offset: int, piece: bytes) -> bool:
         """Keep ``piece``, joined with those it touches; false if it contradicts one or is beyond the bounds."""
         end = offset + len(piece)
-        if end > LIMIT:
+        self._frames += 1
+        if end > LIMIT or self._frames > _FRAMES_LIMIT:
             return False
         low = bisect_left(self._pieces, offset, key=_end)
         high = bisect_right(self._pieces, end, key=_start)
@@ -140,7 +147,7 @@ class Crypto:
             joined[offset - first : end - first] = piece
             offset, piece = first, bytes(joined)
         self._pieces[low:high] = [(offset, piece)]
-        return len(self._pieces) <= _PIECES_LIMIT
+        return True
 
 
 def _start(piece: tuple[int, bytes]) -> int:
@@ -152,7 +159,7 @@ def _end(piece: tuple[int, bytes]) -> int:
 
 
 def _sealed(data: bytes, start: int, end: int) -> list[_Sealed]:
-    """The Initial packets of a datagram; packets of other types are passed over."""
+    """The Initial packets of a datagram, all to one connection; packets of other types are passed over."""
     found: list[_Sealed] = []
     while (number := version(data, start, end)) is not None and number in SALTS:
         form = data[start] >> 4 & 3
@@ -162,6 +169,8 @@ def _sealed(data: bytes, start: int, end: int) -> list[_Sealed]:
             break
         pos = start + 6 + data[start + 5]
         dcid = data[start + 6 : pos]
+        if found and dcid != found[0].dcid:
+            break
         scid = data[pos + 1 : pos + 1 + data[pos]]
         pos += 1 + data[pos]
         token_length = 0
@@ -195,7 +204,7 @@ def _pieces(payload: bytes) -> tuple[tuple[int, bytes], ...] | None:
     """What the CRYPTO frames of a packet hold; ``None`` if a frame is malformed or not allowed in an Initial packet."""
     pieces: list[tuple[int, bytes]] = []
     pos, end = 0, len(payload)
-    while (frame := _DONE.search(payload, pos)) is not None:
+    while (frame := _FRAME.search(payload, pos)) is not None:
         kind = payload[frame.start()]
         pos = frame.end()
         if kind == _CRYPTO:
@@ -213,7 +222,7 @@ def _pieces(payload: bytes) -> tuple[tuple[int, bytes], ...] | None:
             _, pos = _varint(payload, pos, end)
             size, pos = _varint(payload, pos, end)
             pos += size
-        elif kind != _PING:
+        else:
             return None
         if pos > end:
             return None

@@ -134,8 +134,8 @@ def test_a_packet_with_a_bad_frame_tells_nothing(payload: bytes) -> None:
         ([(0, b"\x01\xff")], MORE),
         ([(0, LONG[:900]), (65_536, b"x")], None),
         ([(0, LONG[:900]), (2**29, b"x")], None),
-        ([(offset, b"x") for offset in range(2, 2 + 2 * 257, 2)], None),
-        ([(offset, b"x") for offset in range(2, 2 + 2 * 256, 2)], MORE),
+        ([(offset, b"x") for offset in range(2, 2 + 2 * 1025, 2)], None),
+        ([(offset, b"x") for offset in range(2, 2 + 2 * 1024, 2)], MORE),
     ],
 )
 def test_pieces(pieces: list[tuple[int, bytes]], answer: More | str | None) -> None:
@@ -149,6 +149,16 @@ def test_what_is_broken_stays_so_and_keeps_nothing() -> None:
     assert crypt.held == 0
     assert feed([packet(crypto(0, HELLO)), packet(crypto(900, LONG[900:]))], crypt) is None
     assert crypt.held == 0
+    crypt = Crypto()
+    assert feed([packet(crypto(0, LONG[:900])), packet(crypto(0, b"!"))], crypt) is None
+    assert crypt.held == 0
+
+
+def test_a_datagram_is_for_one_connection() -> None:
+    other = packet(crypto(0, message("two.example")), dcid=b"another id")
+    both = packet(crypto(0, LONG[:900])) + other
+    assert feed([both]) is MORE
+    assert named(feed([both, packet(crypto(900, LONG[900:]))])) == "chat.example.com"
 
 
 @given(st.integers(0, 8 * len(packet(crypto(0, HELLO))) - 1))
