@@ -57,7 +57,7 @@ class _Broken(Exception):
 
 
 class Stream:
-    """The client's bytes of one connection, from its first byte and without holes. Keeps at most about 200 kB."""
+    """The client's bytes of one connection, from its first byte and without holes. Keeps less than half a megabyte."""
 
     __slots__ = ("_block", "_buffer", "_decoder", "_skip", "_stage", "_stream", "broken")
 

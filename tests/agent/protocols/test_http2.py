@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import sys
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,6 +15,7 @@ from hpack import Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimscope_agent.protocols import http2
 from aimscope_agent.protocols.dns_names import host
 from aimscope_agent.protocols.http2 import LARGEST_BLOCK, PREFACE, Request, Stream, authority
 from aimscope_agent.protocols.more import MORE
@@ -166,6 +169,18 @@ def test_bodies_are_not_kept() -> None:
     stream.feed(PREFACE + SETTINGS + (2**24 - 1).to_bytes(3, "big") + b"\0\0\0\0\0\1")
     assert stream.feed(bytes(2**24 - 2)) == []
     assert stream.feed(b"\0" + frame(1, 4, 1, block(asked())))[0].host == "api.openai.com"
+
+
+def test_without_the_library_nothing_is_taken_for_http2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hpack", None)
+    spec = importlib.util.spec_from_file_location("without_hpack", http2.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (module.AVAILABLE, http2.AVAILABLE) == (False, True)
+    assert module.authority(connection(), 0, 300) is None
+    assert module.Stream().feed(connection()) == []
 
 
 def test_headers_are_never_logged(caplog: pytest.LogCaptureFixture) -> None:
