@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from ipaddress import ip_address
 from struct import pack
 
@@ -61,17 +60,18 @@ class Tcp:
         self.out = isn
         self.into = server_isn
 
-    def _sent(self, flags: int, payload: bytes = b"", shift: int = 0) -> bytes:
-        return tcp(self.client, self.server, self.ports, self.out + shift, self.into, flags, payload)
+    def _sent(self, flags: int, payload: bytes = b"") -> bytes:
+        return tcp(self.client, self.server, self.ports, self.out, self.into, flags, payload)
 
     def _received(self, flags: int, payload: bytes = b"") -> bytes:
         return tcp(self.server, self.client, (self.ports[1], self.ports[0]), self.into, self.out, flags, payload)
 
-    def open(self) -> Iterator[bytes]:
-        yield tcp(self.client, self.server, self.ports, self.out, 0, SYN)
+    def open(self) -> list[bytes]:
+        first = tcp(self.client, self.server, self.ports, self.out, 0, SYN)
         self.out += 1
-        yield self._received(SYN | ACK)
+        second = self._received(SYN | ACK)
         self.into += 1
+        return [first, second]
 
     def syn(self) -> bytes:
         frame = tcp(self.client, self.server, self.ports, self.out, 0, SYN)
@@ -97,10 +97,10 @@ class Tcp:
         self.out += sent
         self.into += received
 
-    def close(self) -> Iterator[bytes]:
-        yield self._sent(ACK | FIN)
+    def close(self) -> list[bytes]:
+        first = self._sent(ACK | FIN)
         self.out += 1
-        yield self._received(ACK | FIN)
+        return [first, self._received(ACK | FIN)]
 
     def reset(self, *, by_server: bool = False) -> bytes:
         return self._received(ACK | RST) if by_server else self._sent(ACK | RST)
