@@ -35,6 +35,9 @@ _NAMING: Final[dict[str, tuple[str, ...]]] = {
     "cloud.call": ("host", "model", "operation"),
 }
 """Without one of these a line of the kind says nothing."""
+_SERVER: Final = {"tls.client_hello": "server", "http.request": "server", "connection": "ip"}
+_VOLUMES: Final = frozenset({"bytes_out", "bytes_in"})
+Convert = Callable[[str], Value | None]
 
 
 def host_of(text: str) -> str:
@@ -68,7 +71,7 @@ def _address(text: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _converted(kind: str, field: str) -> Callable[[str], Value | None]:
+def _converted(kind: str, field: str) -> Convert:
     """Validates and converts the text of a field of a kind."""
     match KINDS[kind].fields[field].type:
         case "hostname":
@@ -107,17 +110,61 @@ def _one(name: str, patterns: Sequence[str]) -> Test:
     return holds
 
 
-class _Reading(msgspec.Struct, frozen=True):
-    """A record of a map, compiled."""
+class Reading(msgspec.Struct, frozen=True):
+    """A record of a map, compiled: which lines give it, and where each field of its kind comes from.
+
+    ``columns`` are the fields in an order of their own: first the ``named`` ones, on which it depends what the line is
+    about, then who, then volumes.
+    """
 
     kind: str
     when: Test
     blocked: Test | None
-    fields: tuple[tuple[str, Expression, Callable[[str], Value | None]], ...]
+    columns: tuple[tuple[str, Expression, Convert], ...]
+    named: int
     user: Expression
     device: Expression
-    server: str
-    naming: tuple[str, ...]
+    record: Record
+
+    def row(self, fields: Fields, start: int, end: int) -> list[tuple[str, ...]]:
+        """Texts of the columns from ``start`` to ``end``: one row, or one for each element of an array."""
+        columns = [read(fields) for _, read, _ in self.columns[start:end]]
+        if all(len(values) < 2 for values in columns):
+            return [tuple(values[0] if values else "" for values in columns)]
+        most = max(map(len, columns))
+        return [tuple(_at(values, index) for values in columns) for index in range(most)]
+
+    def who(self, fields: Fields) -> tuple[str, str, bool]:
+        """User, device, and whether a filter refused it."""
+        user = self.user(fields)
+        device = self.device(fields)
+        blocked = self.blocked is not None and self.blocked(fields)
+        return user[0][:_LONGEST_NAME] if user else "", device[0][:_LONGEST_NAME] if device else "", blocked
+
+    def observation(self, row: Sequence[str], who: tuple[str, str, bool], at: int, source: str) -> Observation | None:
+        """What a row says; ``None`` where it names nothing."""
+        found: dict[str, Value] = {}
+        for (name, _, convert), text in zip(self.columns, row, strict=True):
+            value = convert(text) if text else None
+            if value is not None:
+                found[name] = value
+        naming = _NAMING[self.kind]
+        if not any(name in found for name in naming):
+            return None
+        _settle(self.kind, found)
+        user, device, blocked = who
+        if device and "device" in KINDS[self.kind].fields:
+            found["device"] = device
+        if blocked:
+            found["blocked"] = True
+        client = found.get("client")
+        asset = device or (client if isinstance(client, str) else "")
+        return Observation(self.kind, found, source, user, at, asset)
+
+
+def _at(values: Sequence[str], index: int) -> str:
+    """An element of an array, or the one value that holds for all of them."""
+    return values[0] if len(values) == 1 else values[index] if index < len(values) else ""
 
 
 class Format:
@@ -127,9 +174,10 @@ class Format:
         self.map = form
         self.name = form.name
         try:
-            self._readings = tuple(map(_reading, form.records))
+            self.readings = tuple(map(_reading, form.records))
             self._skip = tuple(map(holding, form.skip))
             self._values = holding(form.recognise.values) if form.recognise.values else None
+            self._names = frozenset(form.recognise.fields)
             self._contains = tuple(text.encode() for text in form.recognise.contains)
             self._time = tuple(expression(each) for each in form.time)
             self._zone_field = "" if _is_zone(form.zone) else form.zone
@@ -145,9 +193,10 @@ class Format:
 
     def fits(self, fields: Fields, line: bytes) -> bool:
         """Whether a line, taken apart, is of this format (or a known line of it that says nothing)."""
-        if not all(text in line for text in self._contains):
-            return False
-        whole = all(look_up(fields, name) for name in self.map.recognise.fields)
+        for text in self._contains:
+            if text not in line:
+                return False
+        whole = self._names <= fields.keys() or all(look_up(fields, name) for name in self._names)
         return (whole and (self._values is None or self._values(fields))) or self.skips(fields)
 
     def fits_columns(self, columns: Sequence[str], path: str) -> bool:
@@ -180,9 +229,13 @@ class Format:
 
     def observe(self, fields: Fields, at: int, source: str) -> Iterator[Observation]:
         """What the line says."""
-        for reading in self._readings:
+        for reading in self.readings:
             if reading.when(fields):
-                yield from _observed(reading, fields, at, source)
+                who = reading.who(fields)
+                for row in reading.row(fields, 0, len(reading.columns)):
+                    found = reading.observation(row, who, at, source)
+                    if found is not None:
+                        yield found
 
 
 def _is_zone(text: str) -> bool:
@@ -193,20 +246,18 @@ def _is_zone(text: str) -> bool:
     return True
 
 
-def _reading(record: Record) -> _Reading:
-    fields = tuple(
-        (name, alternatives(stated), _converted(record.kind, name)) for name, stated in record.fields.items()
-    )
+def _reading(record: Record) -> Reading:
     known = KINDS[record.kind].fields
-    return _Reading(
+    order = sorted(record.fields, key=lambda name: 2 if name in _VOLUMES else 1 if known[name].context else 0)
+    return Reading(
         kind=record.kind,
         when=holding(record.when),
         blocked=holding(record.blocked, every=False) if record.blocked else None,
-        fields=fields,
+        columns=tuple((name, alternatives(record.fields[name]), _converted(record.kind, name)) for name in order),
+        named=sum(1 for name in order if name not in _VOLUMES and not known[name].context),
         user=alternatives(record.user) if record.user else _none,
         device=alternatives(record.device) if record.device else _none,
-        server=next((name for name in ("ip", "server") if name in known), ""),
-        naming=_NAMING[record.kind],
+        record=record,
     )
 
 
@@ -214,44 +265,13 @@ def _none(_fields: Fields) -> Sequence[str]:
     return ()
 
 
-def _observed(reading: _Reading, fields: Fields, at: int, source: str) -> Iterator[Observation]:
-    columns = [(name, read(fields), convert) for name, read, convert in reading.fields]
-    number_of = max((len(values) for _, values, _ in columns), default=0)
-    user = reading.user(fields)
-    device = reading.device(fields)
-    named = device[0][:_LONGEST_NAME] if device else ""
-    blocked = reading.blocked is not None and reading.blocked(fields)
-    for index in range(number_of):
-        found: dict[str, Value] = {}
-        for name, values, convert in columns:
-            text = values[0] if len(values) == 1 else values[index] if index < len(values) else ""
-            value = convert(text) if text else None
-            if value is not None:
-                found[name] = value
-        if not any(name in found for name in reading.naming):
-            continue
-        _settle(reading, found)
-        if named and "device" in KINDS[reading.kind].fields:
-            found["device"] = named
-        if blocked:
-            found["blocked"] = True
-        client = found.get("client")
-        yield Observation(
-            kind=reading.kind,
-            fields=found,
-            source=source,
-            subject=user[0][:_LONGEST_NAME] if user else "",
-            at=at,
-            asset=named or (client if isinstance(client, str) else ""),
-        )
-
-
-def _settle(reading: _Reading, found: dict[str, Value]) -> None:
+def _settle(kind: str, found: dict[str, Value]) -> None:
     """Where a log writes the address of a server in place of its name, it is an address."""
     host = found.get("host")
-    if reading.server and isinstance(host, str) and reading.server not in found:
+    server = _SERVER.get(kind)
+    if server and isinstance(host, str) and server not in found:
         last = host[-1:]
         if (last.isdigit() or ":" in host) and (address := _address(host)):
-            found[reading.server] = address
-            if reading.server == "ip":
+            found[server] = address
+            if server == "ip":
                 del found["host"]

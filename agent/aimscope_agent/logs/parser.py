@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import msgspec
 
 from aimscope_agent.formats._engines import LineReader, State
+from aimscope_agent.formats._expressions import Fields
 from aimscope_agent.formats._format import Format
 from aimscope_agent.formats._time import Clock, zone_of
 from aimscope_signatures.model import Observation
@@ -50,6 +51,7 @@ class Parser:
     def __init__(self, form: Format, *, zone: str = "", now: int, state: State | None = None) -> None:
         """Raise ``ValueError`` for a zone that is none."""
         self.format = form
+        self.now = now
         self.clock = Clock(form.map.time_format, zone_of(zone or form.zone), now)
         self.counts = Counts()
         self.first = 0
@@ -74,27 +76,37 @@ class Parser:
     def line(self, line: bytes, number: int, source: str) -> Iterator[Observation]:
         """What one line says."""
         self.counts.lines += 1
-        if not line.strip():
-            return
+        fields = self.fields(line, number)
+        if fields:
+            yield from self.format.observe(fields, self.at(fields), f"{source}:{number}")
+
+    def fields(self, line: bytes, number: int) -> Fields | None:
+        """A line taken apart, and counted; nothing where it says nothing, or is no line of the format."""
         fields = self._reader.fields(line) if len(line) <= LONGEST_LINE else None
         if fields is None:
-            self._unreadable(number)
-            return
+            if line.strip():
+                self.unreadable(number)
+            return None
         if not fields:
-            return
+            return None
         if not self.format.fits(fields, line):
-            self._unreadable(number)
-            return
+            self.unreadable(number)
+            return None
         self.counts.read += 1
-        at = self.format.at(fields, self.clock)
-        if at:
-            self.first = min(self.first or at, at)
-            self.last = max(self.last, at)
-        else:
-            self.counts.untimed += 1
-        yield from self.format.observe(fields, at, f"{source}:{number}")
+        return fields
 
-    def _unreadable(self, number: int) -> None:
+    def at(self, fields: Fields) -> int:
+        """When; where the line does not say, the latest time before it."""
+        at = self.format.at(fields, self.clock)
+        if not at:
+            self.counts.untimed += 1
+            return self.last or self.now
+        self.first = min(self.first or at, at)
+        self.last = max(self.last, at)
+        return at
+
+    def unreadable(self, number: int) -> None:
+        """Count a line that is none of the format."""
         self.counts.unreadable += 1
         if len(self.counts.quarantine) < QUARANTINED:
             self.counts.quarantine.append(number)

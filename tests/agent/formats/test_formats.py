@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from pathlib import Path
 
 import msgspec
@@ -35,19 +36,28 @@ def every() -> list[Format]:
 FORMATS = every()
 
 
+@functools.cache
+def map_of(name: str) -> Format:
+    return load_file(Path(FOLDER[0]) / f"{name}.yaml")
+
+
 def said(name: str, text: bytes) -> list[dict[str, object]]:
-    parser = Parser(load_file(Path(FOLDER[0]) / f"{name}.yaml"), zone="utc", now=NOW)
-    return [row(each) for each in parser.feed(text, 1, "sample")]
+    parser = Parser(map_of(name), zone="utc", now=NOW)
+    found, untimed = [], 0
+    for each in parser.feed(text, 1, "sample"):
+        timed, untimed = untimed == parser.counts.untimed, parser.counts.untimed
+        found.append(row(each, each.at if timed else 0))
+    return found
 
 
-def row(each: Observation) -> dict[str, object]:
+def row(each: Observation, at: int) -> dict[str, object]:
     found: dict[str, object] = {"line": int(each.source.rpartition(":")[2]), "kind": each.kind, "fields": each.fields}
-    return found | {"subject": each.subject, "asset": each.asset, "at": each.at}
+    return found | {"subject": each.subject, "asset": each.asset, "at": at}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_format_has_a_sample(name: str) -> None:
-    load_file(Path(FOLDER[0]) / f"{name}.yaml")
+    assert map_of(name).name == name
     assert list((DATA / name).glob("sample*")), f"tests/_data/formats/{name}/sample.log is missing"
     assert (DATA / name / "expected.json").is_file()
 
