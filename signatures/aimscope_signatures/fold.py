@@ -14,7 +14,7 @@ MAX_SOURCES = 8
 MOST_SIGHTINGS = 50_000
 """Kept apart by one tally; what is beyond is kept without telling devices and people apart."""
 _VOLUMES = ("bytes_out", "bytes_in")
-_Key = tuple[str, str, str, str, str, tuple[tuple[str, str], ...]]
+Key = tuple[str, str, str, str, str, tuple[tuple[str, str], ...]]
 
 
 class Tally:
@@ -23,7 +23,7 @@ class Tally:
     def __init__(self, asset: str, most: int = MOST_SIGHTINGS) -> None:
         self._asset = asset
         self._most = most
-        self._found: dict[_Key, Sighting] = {}
+        self._found: dict[Key, Sighting] = {}
         self.collapsed = 0
         """Detections counted without their device and user, because there were too many to tell apart."""
         self.refused = 0
@@ -35,11 +35,11 @@ class Tally:
 
     def merge(self, sighting: Sighting) -> Sighting | None:
         """Add a total made elsewhere, for instance by another process."""
-        key = _key(sighting)
+        key = key_of(sighting)
         known = self._found.get(key)
         if known is None and len(self._found) >= self._most:
             sighting = msgspec.structs.replace(sighting, asset="", subject="")
-            key = _key(sighting)
+            key = key_of(sighting)
             known = self._found.get(key)
             if known is None and len(self._found) >= 2 * self._most:
                 self.refused += 1
@@ -136,7 +136,8 @@ def _volume(observation: Observation, field: str) -> int | None:
     return value if type(value) is int else None
 
 
-def _key(sighting: Sighting) -> _Key:
+def key_of(sighting: Sighting) -> Key:
+    """What tells one total from another."""
     return (
         sighting.service,
         sighting.kind,
