@@ -105,4 +105,9 @@ def title(sighting: Sighting) -> str:
             return printable(f"Model {value(sighting, 'id')}".strip())
         case "http.response":
             return printable(f"Server that speaks OpenAI's API, port {value(sighting, 'port')}")
+        case "http.request":
+            return printable(f"AI API at {value(sighting, 'host')}")
+        case "cloud.call":
+            where = value(sighting, "host")
+            return printable(f"Model {value(sighting, 'model')}" + (f" at {where}" if where else ""))
     return describe(sighting)

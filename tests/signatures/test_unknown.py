@@ -44,3 +44,65 @@ def test_ai_in_no_catalogue_is_told_by_what_it_is(
 def test_what_is_known_or_says_nothing_is_no_candidate(holly: Catalogue, kind: str, fields: dict[str, Value]) -> None:
     seen = Observation(kind, fields)
     assert candidate(seen, Matcher(holly).match(seen)) is None
+
+
+def request(**fields: Value) -> Observation:
+    return Observation("http.request", {"host": "llm.corp.example", **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "held"),
+    [
+        ({"path": "/v1/chat/completions"}, "/chat/completions"),
+        ({"path": "/gateway/openai/v1/chat/completions/"}, "/chat/completions"),
+        ({"path": "/V1/Embeddings"}, "/v1/embeddings"),
+        ({"path": "/v1/messages/count_tokens"}, "/v1/messages/count_tokens"),
+        ({"path": "/v1/messages", "user_agent": "Anthropic/Python 0.60.0"}, "anthropic/python"),
+        ({"path": "/api/chat", "user_agent": "ollama/0.6.0 (arm64 darwin)"}, "ollama/"),
+        ({"user_agent": "OpenAI/JS 5.1.0"}, "openai/js"),
+    ],
+)
+def test_a_request_to_an_inference_server_nobody_knows(holly: Catalogue, fields: dict[str, Value], held: str) -> None:
+    seen = request(**fields)
+    found = candidate(seen, Matcher(holly).match(seen))
+    assert found is not None
+    assert found.held[0].value == held
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"path": "/v1/messages"},  # messengers have it
+        {"path": "/v1/responses"},  # surveys have it
+        {"path": "/api/chat"},
+        {"path": "/api/generate", "user_agent": "Mozilla/5.0"},
+        {"path": "/v1/chat/completions/history"},
+        {"path": "/blog/v1/embeddings-explained"},
+        {"user_agent": "OpenAPI-Generator/1.0.0/python"},
+        {"user_agent": "Mozilla/5.0 (compatible; GPTBot/1.0; +https://openai.com/gptbot)"},  # it asks for pages
+        {"path": "/"},
+    ],
+)
+def test_what_other_servers_are_asked_too_is_no_hint(holly: Catalogue, fields: dict[str, Value]) -> None:
+    seen = request(**fields)
+    assert candidate(seen, Matcher(holly).match(seen)) is None
+
+
+def test_a_host_that_the_catalogue_knows_is_no_candidate(holly: Catalogue) -> None:
+    seen = request(host="api.holly.example", path="/v1/chat/completions")
+    known = Matcher(holly).match(seen)
+    assert known
+    assert candidate(seen, known) is None
+
+
+def test_the_library_that_asks_does_not_explain_the_server(holly: Catalogue) -> None:
+    seen = request(path="/v1/chat/completions", user_agent="holly-sdk/1.0")
+    known = tuple(found for found in Matcher(holly).match(seen))
+    assert candidate(seen, known) is not None
+
+
+def test_a_call_of_a_model(holly: Catalogue) -> None:
+    called = Observation("cloud.call", {"host": "ml.cloud.example", "model": "acme-1"})
+    assert candidate(called, ()) is not None
+    assert candidate(Observation("cloud.call", {"host": "ml.cloud.example", "operation": "Sign"}), ()) is None
+    assert Matcher(holly).match(called) == ()

@@ -56,6 +56,8 @@ class Parser:
         self.counts = Counts()
         self.first = 0
         self.last = 0
+        self.latest = 0
+        """Time of the nearest line that stated one."""
         self._reader = LineReader(form.map)
         if state is not None:
             self._reader.engine.state = state
@@ -96,13 +98,16 @@ class Parser:
         return fields
 
     def at(self, fields: Fields) -> int:
-        """When; where the line does not say, the latest time before it."""
+        """When; where the line does not say, the time of the nearest line before it that does, else ``now``."""
         at = self.format.at(fields, self.clock)
         if not at:
             self.counts.untimed += 1
-            return self.last or self.now
-        self.first = min(self.first or at, at)
-        self.last = max(self.last, at)
+            return self.latest or self.now
+        self.latest = at
+        if at > self.last:
+            self.last = at
+        if at < self.first or not self.first:
+            self.first = at
         return at
 
     def unreadable(self, number: int) -> None:

@@ -43,16 +43,12 @@ def map_of(name: str) -> Format:
 
 def said(name: str, text: bytes) -> list[dict[str, object]]:
     parser = Parser(map_of(name), zone="utc", now=NOW)
-    found, untimed = [], 0
-    for each in parser.feed(text, 1, "sample"):
-        timed, untimed = untimed == parser.counts.untimed, parser.counts.untimed
-        found.append(row(each, each.at if timed else 0))
-    return found
+    return [row(each) for each in parser.feed(text, 1, "sample")]
 
 
-def row(each: Observation, at: int) -> dict[str, object]:
+def row(each: Observation) -> dict[str, object]:
     found: dict[str, object] = {"line": int(each.source.rpartition(":")[2]), "kind": each.kind, "fields": each.fields}
-    return found | {"subject": each.subject, "asset": each.asset, "at": at}
+    return found | {"subject": each.subject, "asset": each.asset, "at": each.at}
 
 
 @pytest.mark.parametrize("name", NAMES)
