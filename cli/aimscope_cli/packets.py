@@ -1,0 +1,173 @@
+"""From captures to a report: read, recognise, conclude. What `scan pcap` and `watch -i` have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from aimscope_agent.host.tree import clean
+from aimscope_agent.intake.capture_filter import narrowed, traffic_filter
+from aimscope_agent.intake.pcap import Capture, CaptureError, Filter, open_capture
+from aimscope_agent.privacy import Curtain
+from aimscope_agent.recognise import Recogniser
+from aimscope_agent.traffic.coverage import EMITS, SENSOR, Look, coverage
+from aimscope_agent.traffic.dissector import Dissector
+from aimscope_agent.traffic.seen import Seen
+from aimscope_agent.traffic.sieve import Sieve
+from aimscope_cli.byte_progress import byte_progress
+from aimscope_cli.concluding import Outcome, Setting, conclude, prepare
+from aimscope_cli.names import NamePrinter
+from aimscope_cli.output import Failure
+from aimscope_cli.report import Report
+from aimscope_cli.settings import curtain, settings
+from aimscope_signatures.matcher import Matcher
+from aimscope_signatures.model import Observation
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Which captures to read, and how to judge. ``-`` is standard input."""
+
+    paths: tuple[Path, ...]
+    inventory: Path | None = None
+    unit: str = ""
+    expression: str = ""
+    names: bool = False
+    quiet: bool = False
+
+
+class Reading:
+    """One look at traffic: the parts that belong together, from the wire to the totals."""
+
+    def __init__(self, setting: Setting, kept: Curtain, seen: Callable[[Seen], None] | None = None) -> None:
+        matcher = Matcher(setting.catalogue)
+        self.recogniser = Recogniser(matcher, curtain=kept)
+        self.dissector = Dissector(self._observed, Sieve(matcher), seen)
+        self.started = 0
+        self._looks: list[Look] = []
+        self._setting = setting
+        self._kept = kept
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody wanted it to end."""
+        return any(look.stopped for look in self._looks)
+
+    def read(self, source: str, capture: Capture, *, on: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
+        """One capture to its end, or until a signal stops it. ``source`` is how it is called in the report."""
+        self.dissector.names.source = source
+        stopped = threading.Event()
+        with stopping(capture, stopped, on):
+            capture.run(self.dissector.packet)
+        size = capture.done()
+        of = f" of {capture.size:,}" if capture.size else ""
+        self._looks.append(
+            Look(
+                source=source,
+                passed=capture.passed,
+                packets=capture.packets,
+                size=size,
+                dropped=capture.dropped,
+                truncated=capture.truncated,
+                problems=capture.problems,
+                stopped=f"stopped after {size:,}{of} bytes" if stopped.is_set() and capture.size != size else "",
+            )
+        )
+
+    def skip(self, source: str) -> None:
+        """A capture that was not even begun."""
+        self._looks.append(Look(source=source, passed=0, stopped="not read: stopped before it"))
+
+    def report(self, scope: str, target: str, host: str = "") -> Report:
+        """What was seen, judged."""
+        self.dissector.finish()
+        refused = self.recogniser.tally.refused
+        notes = (f"{refused:,} sightings were left out: too many to keep apart.",) if refused else ()
+        outcome = Outcome(
+            scope=scope,
+            target=target,
+            host=host,
+            platform=sys.platform,
+            started=self.started,
+            finished=max(self.started, int(time.time())),
+            sightings=self.recogniser.sightings(),
+            coverage=(coverage(self.dissector, self._looks, veil_of(self._kept)),),
+            emits={SENSOR: EMITS},
+            notes=notes,
+        )
+        return conclude(outcome, self._setting)
+
+    def _observed(self, observation: Observation) -> None:
+        self.recogniser.take(observation)
+
+
+def run(request: Request) -> Report:
+    """Read the captures in turn, as one. Raises ``Failure`` before anything is read where one cannot be opened."""
+    setting = prepare(request.inventory, request.unit)
+    kept = curtain(settings())
+    printer = NamePrinter(veil_of(kept)) if request.names else None
+    reading = Reading(setting, kept, printer.take if printer else None)
+    reading.started = int(time.time())
+    wanted: Filter = narrowed(request.expression) if request.expression else traffic_filter
+    for path in request.paths:
+        if str(path) != "-":
+            opened(path, wanted).close()  # said before a long look
+    for path in request.paths:
+        source = "standard input" if str(path) == "-" else clean(str(path))
+        if reading.stopped:
+            reading.skip(source)
+            continue
+        with opened(path, wanted) as capture, byte_progress(request.quiet, capture.size, capture.done, path.name):
+            reading.read(source, capture)
+    report = reading.report("pcap", ", ".join(clean(str(path)) for path in request.paths))
+    if printer:
+        printer.flush()
+    return report
+
+
+def opened(path: Path, wanted: Filter) -> Capture:
+    """A recorded capture, opened. Raises ``Failure``."""
+    try:
+        return open_capture("-" if str(path) == "-" else path, filter=wanted)
+    except CaptureError as error:
+        raise Failure(str(error)) from None
+
+
+def veil_of(kept: Curtain) -> Callable[[str], str]:
+    """The name under which the policy shows a device."""
+
+    @lru_cache(maxsize=8_192)
+    def veil(device: str) -> str:
+        return kept.veiled(Observation("dns.query", {}, asset=device)).asset
+
+    return veil
+
+
+@contextlib.contextmanager
+def stopping(capture: Capture, stopped: threading.Event, on: Sequence[signal.Signals]) -> Iterator[None]:
+    """The first signal ends the capture in good order, the second one the program."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+        capture.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.signal(one, stop) for one in on}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
