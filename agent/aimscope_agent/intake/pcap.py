@@ -95,7 +95,7 @@ def open_capture(path: Path | Literal["-"], *, filter: Filter, stdin: IO[bytes] 
     if libpcap is None and isinstance(filter, str) and filter:
         raise CaptureError("a filter needs libpcap: install aimscope[gateway]")
     try:
-        source = (stdin or sys.stdin.buffer) if path == "-" else Path(path).open("rb")
+        source = _source(path, stdin)
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror}") from None
     try:
@@ -106,6 +106,10 @@ def open_capture(path: Path | Literal["-"], *, filter: Filter, stdin: IO[bytes] 
         problem = f"cannot be read: {error.strerror}"
     source.close()
     raise CaptureError(f"{'standard input' if path == '-' else path}: {problem}")
+
+
+def _source(path: Path | Literal["-"], stdin: IO[bytes] | None) -> IO[bytes]:
+    return (stdin or sys.stdin.buffer) if path == "-" else Path(path).open("rb")
 
 
 def _opened(path: Path | None, source: IO[bytes], wanted: Filter) -> Capture:
