@@ -104,8 +104,7 @@ class Parser:
             self.counts.untimed += 1
             return self.latest or self.now
         self.latest = at
-        if at > self.last:
-            self.last = at
+        self.last = max(self.last, at)
         if at < self.first or not self.first:
             self.first = at
         return at

@@ -1,94 +1,220 @@
-"""Files as blocks of whole lines in UTF-8: encodings, documents of JSON, bounds."""
+"""Files as blocks of whole lines in UTF-8: compression, encodings, documents of JSON, bounds."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
-from typing import Final
-
-import msgspec
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Final, Protocol
 
 from aimscope_agent.formats._format import Format
+from aimscope_agent.logs.documents import LARGEST_DOCUMENT, document_lines, is_document, record_paths
+from aimscope_agent.logs.parser import LONGEST_LINE
 
-LARGEST_DOCUMENT: Final = 67_108_864
-"""Bytes of a file that is one JSON document; larger ones are not read."""
-_WRONG = (msgspec.MsgspecError, ValueError, RecursionError)
+BLOCK: Final = 1_048_576
+"""Bytes of a block; a longer one is one line that is too long."""
+HEAD: Final = 65_536
+"""Bytes by which a log is recognised."""
+
+
+class Inflated(Protocol):
+    """The content of an input, decompressed where it is compressed."""
+
+    @property
+    def compression(self) -> str | None: ...
+    @property
+    def truncated(self) -> bool: ...
+    @property
+    def taken(self) -> int: ...
+    def peek(self, size: int) -> bytes: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+Inflate = Callable[[IO[bytes]], Inflated]
+
+
+class UnusableError(Exception):
+    """The file cannot be read as a log; the text says why."""
 
 
 def utf8(data: bytes) -> bytes:
     """Text as UTF-8: UTF-16 by its byte order mark (or its zeros), without NULs."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace").encode()
-    if data[1:64:2].count(0) > 24 and not data[0:64:2].count(0):
-        return data.decode("utf-16-le", "replace").encode()
-    data = data.removeprefix(codecs.BOM_UTF8)
-    return data.replace(b"\0", b"") if b"\0" in data else data
+    encoding = encoding_of(data)
+    if encoding:
+        return data.decode(encoding, "replace").removeprefix("\ufeff").encode("utf-8", "replace")
+    return data.removeprefix(codecs.BOM_UTF8).replace(b"\0", b"")
 
 
-def is_document(head: bytes) -> bool:
-    """Whether text is JSON that does not stand on lines of its own: an array, or objects over several lines."""
-    start = head.lstrip()
-    if start[:1] == b"[":
-        return True
-    if start[:1] != b"{":
-        return False
-    first = start.partition(b"\n")[0].strip()
-    if first == b"{":
-        return True
-    return not first.endswith(b"}")
+def encoding_of(head: bytes) -> str:
+    """UTF-16, if it is that; else empty."""
+    if head.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if head.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    even, odd = head[0:128:2], head[1:128:2]
+    if len(odd) >= 16 and odd.count(0) > len(odd) * 3 // 4 and not even.count(0):
+        return "utf-16-le"
+    if len(odd) >= 16 and even.count(0) > len(even) * 3 // 4 and not odd.count(0):
+        return "utf-16-be"
+    return ""
 
 
 def lines_of(data: bytes, formats: Iterable[Format]) -> bytes:
     """A small file as lines."""
-    text = utf8(data)
-    records = document_lines(text, record_paths(formats)) if text.lstrip()[:1] in {b"{", b"["} else None
-    return records if records is not None else text
+    text, paths = utf8(data), record_paths(formats)
+    return document_lines(text, paths) if is_document(text, paths) else text
 
 
-def record_paths(formats: Iterable[Format]) -> tuple[str, ...]:
-    """Names under which formats keep an array of records in one document."""
-    return tuple(sorted({form.map.options.records for form in formats if form.map.options.records}))
+class Log:
+    """An opened log: its ``head`` tells what it is, ``blocks`` are its lines.
+
+    ``seekable``: it may be read in parts, at offsets of the file.
+    """
+
+    def __init__(self, file: IO[bytes], inflate: Inflate, records: Iterable[str]) -> None:
+        """Raise ``UnusableError`` for a document that is too large, and what ``inflate`` and the file raise."""
+        self._file = file
+        self._stream = inflate(file)
+        start = self._stream.peek(HEAD)
+        self._encoding = encoding_of(start)
+        self.document: bytes | None = None
+        text = utf8(start[: len(start) // 2 * 2] if self._encoding else start)
+        records = tuple(records)
+        if is_document(text, records):
+            self.document = document_lines(self._whole(), records)
+            text = self.document[:HEAD]
+        self.seekable = not (self._stream.compression or self._encoding or self.document is not None)
+        self.seekable = self.seekable and b"\0" not in start and file.seekable()
+        whole = len(start) < HEAD if self.document is None else len(self.document) <= HEAD
+        self.head = text if whole else text[: text.rfind(b"\n") + 1] or text
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the compressed input ended before its end; known after the last block."""
+        return self._stream.truncated
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the file read so far."""
+        return self._stream.taken
+
+    def _whole(self) -> bytes:
+        parts, size = [], 0
+        for piece in self._stream:
+            size += len(piece)
+            if size > LARGEST_DOCUMENT:
+                raise UnusableError(f"one JSON document of more than {LARGEST_DOCUMENT:,} bytes")
+            parts.append(piece)
+        return utf8(b"".join(parts))
+
+    def blocks(self) -> Iterator[bytes]:
+        """All lines, in blocks of whole ones."""
+        if self.document is not None:
+            yield from _cut(iter((self.document,)))
+        elif self._encoding:
+            yield from _cut(_decoded(self._stream, self._encoding))
+        else:
+            yield from _cut(iter(self._stream), clean=True)
 
 
-def document_lines(text: bytes, paths: Iterable[str]) -> bytes | None:
-    """The records of a document, one a line; ``None`` where it is none (lines of JSON among them)."""
-    whole = _array(text)
-    if whole is None:
-        fields = _object(text)
-        if fields is not None:
-            whole = next((found for path in paths if path in fields if (found := _array(bytes(fields[path])))), None)
-            if whole is None and text.strip().count(b"\n"):
-                whole = [msgspec.Raw(text.strip())]
-        elif is_document(text[:65_536]):
-            whole = [msgspec.Raw(part) for part in _concatenated(text)]
-    if whole is None:
-        return None
-    return b"".join(bytes(record).replace(b"\n", b" ").replace(b"\r", b" ") + b"\n" for record in whole)
+def part_blocks(file: io.FileIO, start: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """Blocks of the lines that begin between two offsets of an uncompressed file, and where each ends."""
+    at = start
+    if start:
+        file.seek(start - 1)
+        while (piece := file.read(HEAD)) and (cut := piece.find(b"\n")) < 0:
+            at += len(piece)
+        at += cut if piece else 0
+    while at < end:
+        file.seek(at)
+        data = file.read(min(BLOCK, end - at))
+        if not data:
+            return
+        if at + len(data) >= end and not data.endswith(b"\n"):
+            data += _rest_of_line(file)
+        cut = data.rfind(b"\n") + 1
+        if not cut and len(data) >= BLOCK:  # a line longer than a block: its beginning stands for it
+            rest = len(data)
+            while (piece := file.read(BLOCK)) and (cut := piece.find(b"\n")) < 0:
+                rest += len(piece)
+            at += rest + (cut + 1 if piece else 0)
+            yield data + b" \n", at
+            continue
+        if cut and cut < len(data):
+            data = data[:cut]
+        at += len(data)
+        if b"\0" in data:
+            data = data.replace(b"\0", b"")
+        if start == 0 and at <= BLOCK and data.startswith(codecs.BOM_UTF8):
+            data = data[3:]
+        yield data, at
 
 
-def _array(text: bytes) -> list[msgspec.Raw] | None:
-    if text.lstrip()[:1] != b"[":
-        return None
-    try:
-        return msgspec.json.decode(text, type=list[msgspec.Raw])
-    except _WRONG:
-        return None
+def _rest_of_line(file: io.FileIO) -> bytes:
+    parts, size = [], 0
+    while piece := file.read(HEAD):
+        cut = piece.find(b"\n")
+        parts.append(piece if cut < 0 else piece[: cut + 1])
+        size += len(parts[-1])
+        if cut >= 0 or size > LONGEST_LINE:
+            break
+    return b"".join(parts)
 
 
-def _object(text: bytes) -> dict[str, msgspec.Raw] | None:
-    try:
-        return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except _WRONG:
-        return None
-
-
-def _concatenated(text: bytes) -> Iterator[bytes]:
-    """Objects written over several lines, one after the other: each ends with a brace at the beginning of a line."""
+def _cut(pieces: Iterator[bytes], *, clean: bool = False) -> Iterator[bytes]:
+    """Pieces of any size as blocks of whole lines."""
     held: list[bytes] = []
-    for line in text.split(b"\n"):
-        held.append(line)
-        if line.startswith(b"}"):
-            yield b"\n".join(held)
-            held = []
-    if any(line.strip() for line in held):
-        yield b"\n".join(held)
+    size = 0
+    skipping = False
+    first = clean
+    for raw in pieces:
+        piece = raw
+        if first:
+            piece, first = raw.removeprefix(codecs.BOM_UTF8), False
+        if clean and b"\0" in piece:
+            piece = piece.replace(b"\0", b"")
+        if skipping:  # the rest of a line that is too long
+            cut = piece.find(b"\n")
+            if cut < 0:
+                continue
+            piece, skipping = piece[cut + 1 :], False
+        held.append(piece)
+        size += len(piece)
+        if size < BLOCK:
+            continue
+        data = b"".join(held)
+        cut = data.rfind(b"\n") + 1
+        held, size = [], 0
+        if cut:
+            yield from _pieces(data[:cut])
+            held, size = [data[cut:]], len(data) - cut
+        elif len(data) > LONGEST_LINE:
+            yield data[: LONGEST_LINE + 1] + b"\n"
+            skipping = True
+        else:
+            held, size = [data], len(data)
+    if held and (data := b"".join(held)):
+        yield from _pieces(data)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """A large run of whole lines, in blocks."""
+    start = 0
+    while len(data) - start > 2 * BLOCK:
+        cut = data.rfind(b"\n", start, start + BLOCK) + 1
+        if cut <= start:
+            cut = data.find(b"\n", start) + 1 or len(data)
+        yield data[start:cut]
+        start = cut
+    yield data[start:] if start else data
+
+
+def _decoded(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    first = True
+    for piece in pieces:
+        text = decoder.decode(piece)
+        if first:
+            text, first = text.removeprefix("\ufeff"), False
+        yield text.replace("\0", "").encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")

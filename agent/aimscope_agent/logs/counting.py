@@ -1,0 +1,285 @@
+"""Lines → totals, fast: names repeat, so a verdict is kept for each, and what repeats only raises a counter.
+
+The answers are those of ``Recogniser``, which judges whatever comes up for the first time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from aimscope_agent.formats._expressions import Fields
+from aimscope_agent.formats._format import Format, Reading
+from aimscope_agent.privacy import Curtain
+from aimscope_agent.recognise import Recogniser
+from aimscope_signatures.catalogue import Catalogue
+from aimscope_signatures.conditions import regex_literal
+from aimscope_signatures.fold import MAX_SOURCES, Tally
+from aimscope_signatures.kinds import KINDS
+from aimscope_signatures.matcher import LARGE_UPLOAD, Matcher
+from aimscope_signatures.model import Observation, Sighting, Value
+from aimscope_signatures.unknown import INFERENCE_PATHS, candidate
+
+_REMEMBERED: Final = 50_000
+"""Verdicts, and running totals, that are kept at hand."""
+_DAY: Final = 86_400
+_Row = tuple[str, ...]
+
+
+class Judge:
+    """What a catalogue says of rows of a format, and what may be kept of people."""
+
+    def __init__(self, catalogue: Catalogue, curtain: Curtain | None) -> None:
+        self._matcher = Matcher(catalogue)
+        self._curtain = curtain
+        self._beginnings = _path_beginnings(catalogue)
+        self._kept: dict[tuple[str, str], tuple[str, str]] = {}
+        self.contextual = frozenset(
+            clause.kind
+            for entry in catalogue
+            for clause in entry.clauses
+            for test in clause.tests
+            if clause.kind and (KINDS[clause.kind].fields[test.field].context or test.field == "blocked")
+        )
+        """Kinds of which names alone do not decide."""
+
+    def path(self, text: str) -> str:
+        """A path, where anything may depend on it; else nothing."""
+        if self._beginnings is None or text[:4] in self._beginnings:
+            return text
+        return text if text.rstrip("/").lower().endswith(INFERENCE_PATHS) else ""
+
+    def concerns(self, observation: Observation) -> bool:
+        """Whether what is observed is, or looks like, AI."""
+        if observation.kind in self.contextual:
+            return True
+        detections = self._matcher.match(observation)
+        return bool(detections) or candidate(observation, detections) is not None
+
+    def sightings(self, observation: Observation) -> tuple[Sighting, ...]:
+        """The totals that one observation makes."""
+        return Recogniser(self._matcher, "", self._curtain).take(observation)
+
+    def kept(self, subject: str, asset: str) -> tuple[str, str]:
+        """A person and a device as they may be kept."""
+        if self._curtain is None:
+            return subject, asset
+        found = self._kept.get((subject, asset))
+        if found is None:
+            veiled = self._curtain.veiled(Observation("", {}, subject=subject, asset=asset))
+            if len(self._kept) >= _REMEMBERED:
+                self._kept.clear()
+            self._kept[subject, asset] = found = (veiled.subject, veiled.asset)
+        return found
+
+
+def _path_beginnings(catalogue: Catalogue) -> frozenset[str] | None:
+    """The first four characters of every path that a clause asks for; ``None`` where one may begin in any way."""
+    found: set[str] = set()
+    for entry in catalogue:
+        for clause in entry.clauses:
+            if clause.kind != "http.request":
+                continue
+            for test in clause.tests:
+                if test.field == "path":
+                    for value in test.values:
+                        literal = regex_literal(value) if test.operator == "regex" else re.split(r"[*?{]", value)[0]
+                        if len(literal) < 4 or test.operator not in {"equals", "prefix", "glob", "regex"}:
+                            return None
+                        found.add(literal[:4])
+    return frozenset(found)
+
+
+class _Plan:
+    """A reading, and where in its columns is what."""
+
+    def __init__(self, number: int, reading: Reading, *, contextual: bool) -> None:
+        self.number = number
+        self.reading = reading
+        names = [name for name, _, _ in reading.columns]
+        fields = KINDS[reading.kind].fields
+        self.always = not reading.record.when
+        self.path = names.index("path") if "path" in names[: reading.named] else -1
+        rest = names[reading.named :]
+        self.client = rest.index("client") if "client" in rest else -1
+        self.sent = rest.index("bytes_out") if "bytes_out" in rest else -1
+        self.received = rest.index("bytes_in") if "bytes_in" in rest else -1
+        self.details = tuple(
+            (n, name) for n, name in enumerate(rest) if not fields[name].personal and not name.startswith("bytes_")
+        )
+        self.contextual = contextual
+
+    def value(self, rest: _Row, number: int) -> Value | None:
+        """A column after the named ones, converted."""
+        text = rest[number]
+        return self.reading.columns[self.reading.named + number][2](text) if text else None
+
+    def volume(self, rest: _Row, number: int) -> int | None:
+        """Bytes, where the line says so."""
+        value = self.value(rest, number) if number >= 0 else None
+        return value if type(value) is int else None
+
+
+class _Sum(msgspec.Struct):
+    """What one person on one device did on one day."""
+
+    subject: str
+    asset: str
+    details: tuple[tuple[str, str], ...]
+    first: int
+    last: int
+    sources: list[str]
+    count: int = 0
+    bytes_out: int | None = None
+    bytes_in: int | None = None
+
+
+class _Template(msgspec.Struct):
+    """Sightings of a name on one day, and the sums of those who did it."""
+
+    sightings: tuple[Sighting, ...]
+    sums: dict[tuple[str, str, str], _Sum]
+
+
+class Counting:
+    """Takes the lines of one file, or of a part of one. ``settle`` at the end brings everything into ``tally``."""
+
+    def __init__(self, form: Format, judge: Judge, tally: Tally) -> None:
+        self.observed = 0
+        """Observations that were AI, or look like it."""
+        self.tally = tally
+        self._judge = judge
+        self._verdicts: dict[tuple[int, _Row], bool] = {}
+        self._templates: dict[tuple[object, ...], _Template] = {}
+        self._sums = 0
+        self._plans = tuple(
+            _Plan(number, reading, contextual=reading.kind in judge.contextual)
+            for number, reading in enumerate(form.readings)
+        )
+
+    def take(self, fields: Fields, when: Callable[[Fields], int], place: Callable[[], str]) -> None:
+        """What a line says; ``when`` and ``place`` are asked only where it matters."""
+        if self._sums >= _REMEMBERED or len(self._templates) >= _REMEMBERED:
+            self.settle()
+        for plan in self._plans:
+            reading = plan.reading
+            if plan.always or reading.when(fields):
+                for index, named in enumerate(reading.row(fields, 0, reading.named)):
+                    if any(named):
+                        self._named(plan, named, index, fields, when, place)
+
+    def _named(
+        self,
+        plan: _Plan,
+        about: _Row,
+        index: int,
+        fields: Fields,
+        when: Callable[[Fields], int],
+        place: Callable[[], str],
+    ) -> None:
+        if plan.path >= 0 and (path := about[plan.path]):
+            kept = self._judge.path(path)
+            if kept is not path:
+                about = (*about[: plan.path], kept, *about[plan.path + 1 :])
+        verdict = self._verdicts.get((plan.number, about))
+        if verdict is None:
+            verdict = self._verdict(plan, about)
+        if not verdict:
+            return
+        reading = plan.reading
+        rows = reading.row(fields, reading.named, len(reading.columns))
+        rest = rows[index] if index < len(rows) else rows[0]
+        user, device, blocked = reading.who(fields)
+        at = when(fields)
+        sent = plan.volume(rest, plan.sent)
+        large = sent is not None and sent >= LARGE_UPLOAD
+        context = rest if plan.contextual else ()
+        key = (plan.number, about, context, blocked, large, at // _DAY)
+        template = self._templates.get(key)
+        if template is None:
+            template = self._template(plan, about, rest, blocked=blocked, large=large, at=at, key=key)
+        if not template.sightings:
+            return
+        self.observed += 1
+        client = rest[plan.client] if plan.client >= 0 else ""
+        total = template.sums.get((client, user, device))
+        if total is None:
+            total = self._sum(plan, template, rest, client, user, device, at)
+        total.count += 1
+        if at < total.first:
+            total.first = at
+        elif at > total.last:
+            total.last = at
+        if total.count <= MAX_SOURCES:
+            total.sources.append(place())
+        if sent is not None:
+            total.bytes_out = (total.bytes_out or 0) + sent
+        if plan.received >= 0 and (received := plan.volume(rest, plan.received)) is not None:
+            total.bytes_in = (total.bytes_in or 0) + received
+
+    def _verdict(self, plan: _Plan, about: _Row) -> bool:
+        blank = ("",) * (len(plan.reading.columns) - plan.reading.named)
+        observation = plan.reading.observation((*about, *blank), ("", "", False), 0, "")
+        verdict = observation is not None and self._judge.concerns(observation)
+        if len(self._verdicts) >= _REMEMBERED:
+            self._verdicts.clear()
+        self._verdicts[plan.number, about] = verdict
+        return verdict
+
+    def _template(
+        self, plan: _Plan, about: _Row, rest: _Row, *, blocked: bool, large: bool, at: int, key: tuple[object, ...]
+    ) -> _Template:
+        """What the catalogue says of the name; whose it is comes later."""
+        kept = tuple("" if n == plan.client or not plan.contextual else text for n, text in enumerate(rest))
+        observation = plan.reading.observation((*about, *kept), ("", "", blocked), at, "")
+        if observation is not None and large:
+            fields = {**observation.fields, "bytes_out": LARGE_UPLOAD}
+            observation = msgspec.structs.replace(observation, fields=fields)
+        found = self._judge.sightings(observation) if observation is not None else ()
+        self._templates[key] = template = _Template(found, {})
+        return template
+
+    def _sum(self, plan: _Plan, template: _Template, rest: _Row, client: str, user: str, device: str, at: int) -> _Sum:
+        self._sums += 1
+        address = plan.value(rest, plan.client) if client else None
+        subject, asset = self._judge.kept(user, device or (address if isinstance(address, str) else ""))
+        details = [(name, str(value)) for n, name in plan.details if (value := plan.value(rest, n)) is not None]
+        template.sums[client, user, device] = total = _Sum(subject, asset, tuple(sorted(details)), at, at, [])
+        return total
+
+    def settle(self) -> None:
+        """Bring everything into the tally."""
+        for template in self._templates.values():
+            for total in template.sums.values():
+                for sighting in template.sightings:
+                    self.tally.merge(_summed(sighting, total))
+            template.sums.clear()
+        self._templates.clear()
+        self._sums = 0
+
+
+def _summed(sighting: Sighting, total: _Sum) -> Sighting:
+    details = dict(total.details)
+    details.update(sighting.details)
+    return Sighting(
+        month=sighting.month,
+        asset=total.asset,
+        service=sighting.service,
+        kind=sighting.kind,
+        subject=total.subject,
+        evidence=sighting.evidence,
+        identity=sighting.identity,
+        presence=sighting.presence,
+        count=total.count,
+        first=total.first,
+        last=total.last,
+        days=sighting.days,
+        sources=tuple(total.sources),
+        held=sighting.held,
+        details=tuple(sorted(details.items())),
+        bytes_out=total.bytes_out,
+        bytes_in=total.bytes_in,
+    )
