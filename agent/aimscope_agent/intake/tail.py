@@ -1,0 +1,278 @@
+"""Follow logs: many files, rotated by renaming, by copying and truncating, compressed or not.
+
+A follower looks at a folder, or at one log and what it is rotated to, and gives what is new as blocks of whole lines,
+older files first. Each block comes with the place after it: whoever commits both together loses no line and counts
+none twice. A file is known again by its inode or, under any name, by its content (`place.py`), so a line is read once
+however often its file is renamed, copied or compressed.
+
+What cannot be found is said: a log that was rotated away and deleted while nobody was following.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from aimscope_agent.intake.decompress import CompressionError
+from aimscope_agent.intake.opened import Opened, Plain, open_content
+from aimscope_agent.intake.place import Place, continues, moved
+from aimscope_signatures.model import Gap, Status
+
+BLOCK: Final = 1_048_576
+"""Bytes of one block; a line that is longer is cut, and will not be readable."""
+_AT_ONCE: Final = 16
+"""Blocks of one file in one look, so that the others have their turn."""
+MOST_FILES: Final = 10_000
+_HELD: Final = 128
+"""Files kept open, so that what is written to them after they were renamed or deleted is read too."""
+_SETTLED: Final = 5.0
+"""Seconds without a change after which a last line without a line break is taken as it is."""
+_ROTATED = re.compile(r"[.\-_](?:\d{1,14}|\d{4}-\d\d-\d\d[T_.\d-]*|old|bak)(?:\.log)?(?:\.(?:gz|bz2|xz|zst))?\Z")
+_Signature = tuple[int, int, int, int]
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Whole lines of a file. What is kept of the file goes under its number ``file``; ``place`` is behind the lines."""
+
+    file: str
+    path: str
+    block: bytes
+    first_line: int
+    place: Place
+
+
+class Follower:
+    """Follows one log, or everything in a folder."""
+
+    def __init__(self, path: Path, places: Mapping[str, Place] | None = None, *, from_end: bool = False) -> None:
+        """``places`` are those of an earlier run; ``from_end`` leaves out what is there at the first look."""
+        self.path = path
+        self.places: dict[str, Place] = dict(places or {})
+        self.gaps: dict[str, Gap] = {}
+        """What could not be looked at, by path; goes away when it can."""
+        self._from_end = from_end
+        self._first_look = True
+        self._anew = not self.places
+        self._number = max((int(name) for name in self.places), default=0)
+        self._held: dict[str, Plain] = {}
+        self._seen: dict[str, _Signature] = {}
+        """Paths that were read to their end, as they were then."""
+        self._changed: dict[str, tuple[_Signature, float]] = {}
+        self._missing: dict[str, float] = {}
+        """Files that were not found, and since when."""
+        self._here: dict[str, str] = {}
+        """Path → number of the file, as of the last look."""
+
+    def poll(self, now: float) -> Iterator[Piece]:
+        """What was added since the last look. ``now`` is seconds that never run back."""
+        listing = self._listing()
+        for path in sorted(listing, key=lambda path: (listing[path].st_mtime_ns, path)):
+            yield from self._look(path, listing[path], now)
+        self._here = {path: file for path, file in self._here.items() if path in listing}
+        self._seen = {path: seen for path, seen in self._seen.items() if path in listing}
+        self._changed = {path: changed for path, changed in self._changed.items() if path in listing}
+        yield from self._gone(now)
+        self._first_look = False
+        self._prune()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
+
+    def _listing(self) -> dict[str, os.stat_result]:
+        """Regular files to look at."""
+        found: dict[str, os.stat_result] = {}
+        folder = self.path.is_dir()
+        try:
+            with os.scandir(self.path if folder else self.path.parent) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") if folder else not self._belongs(entry.name):
+                        continue
+                    try:
+                        about = entry.stat()
+                    except OSError:
+                        continue  # gone, or a link to nowhere
+                    if stat.S_ISREG(about.st_mode):
+                        if len(found) >= MOST_FILES:
+                            self._gap(str(self.path), Status.PARTIAL, f"more than {MOST_FILES:,} files")
+                            break
+                        found[entry.path] = about
+        except OSError as error:
+            self._gap(str(self.path), Status.DENIED if error.errno == 13 else Status.FAILED, f"{error.strerror}")
+            return found
+        if folder or str(self.path) in found:
+            self.gaps.pop(str(self.path), None)
+        else:
+            self._gap(str(self.path), Status.FAILED, "is not there")
+        return found
+
+    def _belongs(self, name: str) -> bool:
+        """Whether a name is the log's own, or one it may be rotated to: `a.log.1.gz`, `a-20261123.log`."""
+        own = self.path.name
+        if name == own:
+            return True
+        return any(name.startswith(start) and _ROTATED.match(name, len(start)) for start in {own, self.path.stem})
+
+    def _look(self, path: str, about: os.stat_result, now: float) -> Iterator[Piece]:
+        signature = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+        if self._seen.get(path) == signature:
+            return
+        changed = self._changed.get(path)
+        if changed is None or changed[0] != signature:
+            self._changed[path] = changed = (signature, now)
+        try:
+            content, about = open_content(Path(path))
+        except (OSError, CompressionError) as error:
+            self._unreadable(path, error, signature)
+            return
+        still = now - changed[1] >= _SETTLED
+        keep = False
+        try:
+            file = self._identify(path, about, content, still=now - changed[1] >= 2 * _SETTLED)
+            if file is None:
+                return
+            self._here[path] = file
+            if self.places[file].ended and not content.compressed:  # it has come back
+                self.places[file] = msgspec.structs.replace(self.places[file], ended=False)
+            self._missing.pop(file, None)
+            if (yield from self._advance(file, path, content, still=still)):
+                self._seen[path] = signature
+            self.gaps.pop(path, None)
+            keep = self._hold(file, content)
+        except (OSError, CompressionError) as error:
+            self._unreadable(path, error, signature)
+        finally:
+            if not keep:
+                content.close()
+
+    def _identify(self, path: str, about: os.stat_result, content: Opened, *, still: bool) -> str | None:
+        """The number of the file that this content belongs to, a new one for new content; ``None``: wait and see.
+
+        What is named like a rotated log and is not known yet may be a copy that is just being made, or hold what a file
+        we still have open has been rotated to: it is waited for, longer than for the rest of files that are gone.
+        """
+        same = (about.st_dev, about.st_ino)
+        by_inode = next((file for file, place in self.places.items() if (place.device, place.inode) == same), None)
+        if by_inode is not None and continues(place := self.places[by_inode], content):
+            # where nothing was read yet the inode alone tells, and it may be another file's by now
+            known = by_inode if place.offset else self._by_content(content) or by_inode
+            if self.places[known].path != path:
+                self.places[known] = msgspec.structs.replace(self.places[known], path=path)
+            return known
+        if by_inode is not None:  # truncated, or the inode is another file's now
+            self._lose(by_inode)
+        if (same_content := self._by_content(content)) is not None:
+            return same_content
+        new = self._first_look and self._anew
+        if not (new or still) and path != str(self.path) and _ROTATED.search(path):
+            return None
+        self._number += 1
+        file = str(self._number)
+        place = Place(path, *same)
+        if new and (self._from_end or not self._wanted(path)):
+            place = _at_end(place, content)
+        self.places[file] = place
+        return file
+
+    def _by_content(self, content: Opened) -> str | None:
+        return next((file for file, place in self.places.items() if place.offset and continues(place, content)), None)
+
+    def _lose(self, file: str) -> None:
+        """What the file's inode leads to is something else."""
+        if held := self._held.pop(file, None):
+            held.close()
+        self.places[file] = msgspec.structs.replace(self.places[file], inode=-1)
+
+    def _wanted(self, path: str) -> bool:
+        """Whether to read a file that was there before anything is known: of a folder all, of a log only itself."""
+        return path == str(self.path) or Path(path).parent == self.path
+
+    def _advance(self, file: str, path: str, content: Opened, *, still: bool) -> Generator[Piece, None, bool]:
+        """Blocks of whole lines; returns whether the end was reached and nothing is left."""
+        if self.places[file].ended and content.compressed:
+            return True
+        for _ in range(_AT_ONCE):
+            place = self.places[file]
+            data = content.part(place.offset, BLOCK)
+            at_end = len(data) < BLOCK
+            last = at_end and (still or (content.compressed and content.whole))
+            # a line without an end: the last one, or one that is longer than any
+            cut = len(data) if last or (not at_end and b"\n" not in data) else data.rfind(b"\n") + 1
+            if cut:
+                after = moved(place, content, data[:cut], ended=last and content.compressed)
+                if not content.compressed and not continues(place, content):  # truncated while it was read
+                    return False
+                self.places[file] = after
+                yield Piece(file, path, data[:cut], place.line + 1, after)
+            if at_end:
+                return cut == len(data)
+        return False
+
+    def _hold(self, file: str, content: Opened) -> bool:
+        if not isinstance(content, Plain):
+            return False
+        if (known := self._held.pop(file, None)) is not None:
+            known.close()
+        while len(self._held) >= _HELD:
+            self._held.pop(next(iter(self._held))).close()
+        self._held[file] = content
+        return True
+
+    def _gone(self, now: float) -> Iterator[Piece]:
+        """What is left of files that are no longer to be found. They stay known, should they come back."""
+        here = set(self._here.values())
+        for file, place in tuple(self.places.items()):
+            if file in here or place.ended:
+                continue
+            if now - self._missing.setdefault(file, now) < _SETTLED and not self._first_look:
+                continue  # a listing made during a renaming may have missed it
+            held = self._held.pop(file, None)
+            if held is not None:
+                yield from self._advance(file, place.path, held, still=True)
+                held.close()
+            elif self._first_look:
+                reason = f"was rotated away and cannot be found: lines after {place.line:,} are not read"
+                self.gaps[f"{place.path}#{file}"] = Gap(place.path, Status.PARTIAL, reason)
+            self.places[file] = msgspec.structs.replace(self.places[file], ended=True, inode=-1)
+
+    def _prune(self) -> None:
+        """Forget what is gone and was read to its end, where there is much of it: the oldest first."""
+        surplus = len(self.places) - MOST_FILES
+        here = set(self._here.values())
+        for file in [file for file, place in self.places.items() if place.ended and file not in here][
+            : max(0, surplus)
+        ]:
+            del self.places[file]
+
+    def _unreadable(self, path: str, error: Exception, signature: _Signature) -> None:
+        denied = isinstance(error, PermissionError)
+        reason = (error.strerror or "cannot be read") if isinstance(error, OSError) else str(error)
+        self._gap(path, Status.DENIED if denied else Status.FAILED, reason)
+        if not denied:
+            self._seen[path] = signature
+
+    def _gap(self, path: str, status: Status, reason: str) -> None:
+        if len(self.gaps) < MOST_FILES:
+            self.gaps[path] = Gap(path, status, reason)
+
+
+def _at_end(place: Place, content: Opened) -> Place:
+    """Behind everything that is there; a compressed file is not read for it."""
+    if content.compressed:
+        return msgspec.structs.replace(place, ended=True)
+    while data := content.part(place.offset, BLOCK):
+        cut = data.rfind(b"\n") + 1
+        if len(data) == BLOCK:
+            cut = cut or BLOCK
+        if not cut:
+            break
+        place = moved(place, content, data[:cut])
+    return place
