@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import sys
 import threading
@@ -64,6 +65,8 @@ class Reading:
     def read(self, source: str, capture: Capture, *, on: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
         """One capture to its end, or until a signal stops it. ``source`` is how it is called in the report."""
         self.dissector.names.source = source
+        gc.freeze()  # what lives as long as the program is not looked at again, and little else refers to itself
+        gc.set_threshold(50_000, 20, 100)
         stopped = threading.Event()
         with stopping(capture, stopped, on):
             capture.run(self.dissector.packet)
@@ -119,7 +122,7 @@ def run(request: Request) -> Report:
     wanted: Filter = narrowed(request.expression) if request.expression else traffic_filter
     for path in request.paths:
         if str(path) != "-":
-            opened(path, wanted).close()  # said before a long look
+            opened(path, None).close()  # said before a long look; a filter takes long to make
     for path in request.paths:
         source = "standard input" if str(path) == "-" else clean(str(path))
         if reading.stopped:

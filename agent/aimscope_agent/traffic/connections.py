@@ -51,6 +51,7 @@ class Connections:
         self.at = 0.0
         self._names = names
         self._questions = questions
+        self._answers = names.resolved.answers
         self._openings: OrderedDict[Key, int] = OrderedDict()
         self._flows: OrderedDict[Key, Flow] = OrderedDict()
         self._pending: OrderedDict[Key, Flow] = OrderedDict()
@@ -136,7 +137,7 @@ class Connections:
 
     def _led(self, key: Key) -> str:
         """The name worth an observation that the client's DNS answer gives this server."""
-        if not len(self._names.resolved):
+        if not self._answers:
             return ""
         return self._names.led_to(address(key[0]), address(key[1]), self.at)
 
@@ -185,7 +186,8 @@ class Connections:
             flow = self._start(key, found.sequence)
             flow.host, flow.loose = host, True
             return flow
-        if data[found.start] != _APPLICATION_DATA and found.end - found.start <= LARGEST_STRAY:
+        size = found.end - found.start
+        if key not in self._strays and data[found.start] != _APPLICATION_DATA and size <= LARGEST_STRAY:
             self._strays[key] = found.sequence, data[found.start : found.end]
             if len(self._strays) > MOST_STRAYS:
                 self._strays.popitem(last=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Protocol
 
 from aimscope_agent.protocols.ja4 import ja4
@@ -105,7 +106,7 @@ class Names:
         kind: NameKind = "quic_sni" if quic else "tls_sni"
         print_ = self._seen is not None or self._sieve.fingerprints
         if print_ or self._sieve.wanted(kind, name):
-            return self.tell(Seen(kind, name, client, server, at, ja4(hello, quic=quic)))
+            return self.tell(Seen(kind, name, client, server, at, _fingerprint(hello, quic)))
         self._meet(client)
         return None
 
@@ -130,12 +131,15 @@ class Names:
 
     def led_to(self, client: str, server: str, at: float) -> str:
         """The name that led this client there, if a connection to it is worth an observation."""
-        host = self.resolved.name(client, server, at)
-        return host if host and self._sieve.wanted("socks_host", host) else ""
+        answer = self.resolved.answer(client, server, at)
+        return answer.name if answer is not None and answer.wanted else ""
 
-    def worth(self, names: tuple[str, ...]) -> str:
-        """Of a name and what its aliases led to: the first that is worth an observation, else the name."""
-        return next((name for name in names if self._sieve.wanted("socks_host", name)), names[0])
+    def worth(self, names: tuple[str, ...]) -> tuple[str, bool]:
+        """Of a name and what its aliases led to: the first that is worth an observation, else the name itself."""
+        for name in names:
+            if self._sieve.wanted("socks_host", name):
+                return name, True
+        return names[0], False
 
     def _note(self, hello: ClientHello, client: str, server: str, port: int, at: float, *, quic: bool) -> None:
         name = hello.server_name
@@ -148,7 +152,7 @@ class Names:
         elif not name:
             if server in ADDRESSES:
                 self.blind.note("doh", client)
-            elif not self.resolved.name(client, server, at):
+            elif self.resolved.answer(client, server, at) is None:
                 self.blind.note("nameless", client)
         if hello.ech == "outer":
             if name in FRONTS:
@@ -160,6 +164,23 @@ class Names:
         self.count += 1
         if len(self.clients) < MOST_CLIENTS:
             self.clients.add(client)
+
+
+def _fingerprint(hello: ClientHello, quic: bool) -> str:
+    """JA4. Most hellos are like some other one in all it is made of."""
+    return _ja4_of(hello.ciphers, hello.extensions, hello.signature_algorithms, hello.alpn, hello.version, quic)
+
+
+@lru_cache(maxsize=4_096)
+def _ja4_of(
+    ciphers: tuple[int, ...],
+    extensions: tuple[int, ...],
+    algorithms: tuple[int, ...],
+    alpn: tuple[str, ...],
+    version: int,
+    quic: bool,
+) -> str:
+    return ja4(ClientHello("", alpn, version, ciphers, extensions, algorithms, "", version), quic=quic)
 
 
 def hides(hello: ClientHello) -> bool:

@@ -17,9 +17,11 @@ MOST_OPEN: Final = 8_192
 PATIENCE: Final = 30.0
 """Seconds within which the same question of the same client is a repetition, and its answer belongs to it."""
 _QUERY: Final = 0
+_NEVER: Final = (float("-inf"), False)
+_ADDRESSES: Final = frozenset({"A", "AAAA"})
 _NEIGHBOURS: Final[dict[int, NameKind]] = {MDNS: "mdns_qname", LLMNR: "llmnr_qname"}
 
-_Open = tuple[str, int, int, str, str]
+_Key = tuple[str, int, int, str, str]
 """Client, its port, number of the message, name and type."""
 
 
@@ -28,8 +30,8 @@ class Questions:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._asked: OrderedDict[_Open, float] = OrderedDict()
-        self._answered: OrderedDict[_Open, float] = OrderedDict()
+        self._asked: OrderedDict[_Key, tuple[float, bool]] = OrderedDict()
+        """When, and whether it was answered."""
 
     def message(
         self, message: Message, source: str, target: str, source_port: int, target_port: int, at: float
@@ -37,46 +39,46 @@ class Questions:
         """A message from ``source`` to ``target``; one of the ports says which protocol it is."""
         if message.opcode != _QUERY:
             return
-        neighbours = target_port if target_port in _NEIGHBOURS else source_port
-        if neighbours in _NEIGHBOURS:
+        if target_port in _NEIGHBOURS or source_port in _NEIGHBOURS:
             if not message.response:
-                kind = _NEIGHBOURS[neighbours]
+                kind = _NEIGHBOURS.get(target_port) or _NEIGHBOURS[source_port]
                 for question in message.questions:
                     if question.name:
                         self._names.question(kind, question.name, source, target, at, question.type)
             return
-        client, port, server = (target, target_port, source) if message.response else (source, source_port, target)
-        for question in message.questions:
+        if message.response:
+            client, port, server = target, target_port, source
+        else:
+            client, port, server = source, source_port, target
+        for number, question in enumerate(message.questions):
             if question.name:
                 key = (client, port, message.id, question.name, question.type)
-                if _fresh(self._asked, key, at):
+                before = self._asked.get(key, _NEVER)
+                known = at - before[0] <= PATIENCE
+                if not known:
                     self._names.question("dns_qname", question.name, client, server, at, question.type)
-        if message.response and message.answers and message.questions and message.questions[0].name:
-            question = message.questions[0]
-            key = (client, port, message.id, question.name, question.type)
-            if _fresh(self._answered, key, at):
-                self._led(message, client, server, at)
+                if not known or (message.response and not before[1]):
+                    self._remember(key, at, message.response)
+                    if message.response and message.answers and not number:
+                        self._led(message, client, server, at)
+
+    def _remember(self, key: _Key, at: float, answered: bool) -> None:
+        self._asked[key] = at, answered
+        if len(self._asked) > MOST_OPEN:
+            self._asked.popitem(last=False)
 
     def _led(self, message: Message, client: str, server: str, at: float) -> None:
-        asked = message.questions[0]
-        chain = alias_chain(message)
-        for name in chain:
-            self._names.alias(name, asked.name, client, server, at, asked.type)
-        names = (asked.name, *chain)
-        ttl = min(answer.ttl for answer in message.answers)
-        host = ""
-        for answer in message.answers:
-            if answer.type in {"A", "AAAA"} and answer.value and answer.name in names:
-                host = host or self._names.worth(names)
-                self._names.resolved.learn(client, answer.value, host, at, ttl)
-
-
-def _fresh(known: OrderedDict[_Open, float], key: _Open, at: float) -> bool:
-    """Whether it was not there a moment ago; it is now."""
-    before = known.get(key)
-    known[key] = at
-    if before is not None:
-        return at - before > PATIENCE
-    if len(known) > MOST_OPEN:
-        known.popitem(last=False)
-    return True
+        """The aliases in an answer, and the addresses it leads to."""
+        asked, answers = message.questions[0], message.answers
+        names: tuple[str, ...] = (asked.name,)
+        if len(answers) > 1 or answers[0].type not in _ADDRESSES:
+            chain = alias_chain(message)
+            for name in chain:
+                self._names.alias(name, asked.name, client, server, at, asked.type)
+            names += chain
+        found = [answer for answer in answers if answer.type in _ADDRESSES and answer.value and answer.name in names]
+        if found:
+            host, wanted = self._names.worth(names)
+            ttl = min([answer.ttl for answer in answers])
+            for answer in found:
+                self._names.resolved.learn(client, answer.value, host, at, ttl, wanted=wanted)

@@ -17,31 +17,30 @@ class Answer(NamedTuple):
 
     name: str
     expires: float
+    wanted: bool
+    """A connection there is worth an observation."""
 
 
 class Resolved:
     """(client, address) → name asked, the last answer first. Bounded: the oldest answer goes."""
 
     def __init__(self, most: int = MOST_ANSWERS) -> None:
-        self._answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
+        self.answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
         self._most = most
-
-    def __len__(self) -> int:
-        return len(self._answers)
 
     def clear(self) -> None:
         """Forget every answer."""
-        self._answers.clear()
+        self.answers.clear()
 
-    def learn(self, client: str, address: str, name: str, at: float, ttl: int) -> None:
+    def learn(self, client: str, address: str, name: str, at: float, ttl: int, *, wanted: bool) -> None:
         """A client was told an address of a name; ``ttl`` in seconds."""
         key = (client, address)
-        self._answers[key] = Answer(name, at + min(ttl, LONGEST) + GRACE)
-        self._answers.move_to_end(key)
-        if len(self._answers) > self._most:
-            self._answers.popitem(last=False)
+        self.answers[key] = Answer(name, at + min(ttl, LONGEST) + GRACE, wanted)
+        self.answers.move_to_end(key)
+        if len(self.answers) > self._most:
+            self.answers.popitem(last=False)
 
-    def name(self, client: str, address: str, at: float) -> str:
-        """The name that led this client there; empty where no valid answer did."""
-        answer = self._answers.get((client, address))
-        return answer.name if answer is not None and at <= answer.expires else ""
+    def answer(self, client: str, address: str, at: float) -> Answer | None:
+        """What led this client there, while it is valid."""
+        answer = self.answers.get((client, address))
+        return answer if answer is not None and at <= answer.expires else None

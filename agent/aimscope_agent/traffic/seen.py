@@ -20,7 +20,7 @@ NameKind = Literal[
 ]
 
 
-class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One name, complete as it was sent (lower case, no trailing dot). ``ts`` is seconds since 1970 UTC.
 
     ``client`` and ``server`` are addresses as text, without ports: the one who asked, and the one who was asked.
@@ -39,14 +39,14 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
     method: str = ""
 
 
-class Request(Seen, frozen=True):
+class Request(Seen, frozen=True, gc=False):
     """A request whose path and client software are known: for matching only, never printed."""
 
     path: str = ""
     user_agent: str = ""
 
 
-class Asked(Seen, frozen=True):
+class Asked(Seen, frozen=True, gc=False):
     """What a proxy was asked to connect to."""
 
     port: int = 0
