@@ -1,0 +1,216 @@
+"""Followed logs → totals: each look's lines and the places behind them go into the ledger together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from aimscope_agent.formats._engines import State
+from aimscope_agent.formats._format import Format
+from aimscope_agent.intake.place import Place
+from aimscope_agent.intake.tail import Follower, Piece
+from aimscope_agent.ledger import Ledger, LedgerError
+from aimscope_agent.logs.recognition import recognise
+from aimscope_agent.logs.scanning import Part, Scan, Workshop
+from aimscope_signatures.fold import Tally
+from aimscope_signatures.model import Coverage, Gap, Sighting, Status
+
+SENSOR: Final = "logs"
+EMITS: Final = ("dns.query", "tls.client_hello", "http.request", "connection", "cloud.call")
+_ENOUGH_LINES = 10
+_PATIENCE = 5.0
+"""Seconds for which a log of few lines is waited for before its format is told from them."""
+_LARGEST_HEAD = 65_536
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the ledger keeps of a file. ``format`` is empty where nobody knows it."""
+
+    place: Place
+    format: str = ""
+    state: State = State()
+
+
+class _Log(msgspec.Struct):
+    """A file being followed: its format once it is known, and until then what was read of it."""
+
+    form: Format | None = None
+    state: State = State()
+    waiting: list[Piece] = []
+    since: float = 0.0
+    given_up: bool = False
+
+
+class LogWatch:
+    """Follows logs and folders, and keeps what they say of AI in a ledger."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        ledger: Ledger,
+        workshop: Workshop,
+        *,
+        zone: str = "",
+        form: Format | None = None,
+        from_end: bool = False,
+    ) -> None:
+        """``form`` is the format of all logs where it need not be told from them; ``from_end`` skips what is there."""
+        self._ledger = ledger
+        self._workshop = workshop
+        self._zone = zone
+        self._form = form
+        self._kept = {name: msgspec.msgpack.decode(data, type=Kept) for name, data in ledger.places().items()}
+        self._followers = {path: self._follower(path, from_end=from_end) for path in paths}
+        self._logs: dict[str, _Log] = {}
+        self._moves: dict[str, Kept] = {}
+        self._tally = Tally("")
+        self.counts: dict[str, int] = dict.fromkeys(("lines", "read", "unreadable", "observed"), 0)
+        self.gaps: dict[str, Gap] = {}
+
+    def step(self, now: float, clock: int, *, stop: Callable[[], bool] = lambda: False) -> tuple[Sighting, ...]:
+        """Read what is new and commit it; what it says. ``now`` never runs back, ``clock`` is seconds since 1970.
+
+        Where the ledger cannot be written nothing is lost: it is tried again with the next step, and is a gap until
+        then.
+        """
+        for path, follower in self._followers.items():
+            for piece in follower.poll(now):
+                self._take(f"{path}#{piece.file}", piece, now, clock)
+                if stop():
+                    break
+        for name, log in self._logs.items():
+            if log.waiting and now - log.since >= _PATIENCE:
+                self._tell(name, log, clock, last=True)
+        return self._commit()
+
+    def close(self) -> None:
+        """Let go of the logs."""
+        for follower in self._followers.values():
+            follower.close()
+
+    def coverage(self) -> Coverage:
+        """How well the logs could be read, in this run."""
+        found = [gap for follower in self._followers.values() for gap in follower.gaps.values()]
+        found += self.gaps.values()
+        found += [
+            Gap(log.waiting[0].path, Status.PARTIAL, "its format is not known yet")
+            for log in self._logs.values()
+            if log.waiting
+        ]
+        return Coverage(SENSOR, Status.PARTIAL if found else Status.COMPLETE, tuple(found), dict(self.counts))
+
+    def _follower(self, path: Path, *, from_end: bool) -> Follower:
+        start = f"{path}#"
+        known = {name.removeprefix(start): kept.place for name, kept in self._kept.items() if name.startswith(start)}
+        return Follower(path, known, from_end=from_end)
+
+    def _take(self, name: str, piece: Piece, now: float, clock: int) -> None:
+        log = self._logs.get(name)
+        if log is None:
+            kept = self._kept.get(name)
+            form = self._form or (self._workshop.formats.get(kept.format) if kept else None)
+            self._logs[name] = log = _Log(form, kept.state if kept else State(), since=now)
+        if piece.first_line == 1 and piece.block.startswith(_UTF16):
+            self._give_up(name, log, piece, "UTF-16 is not followed; `aimscope scan logs` reads it")
+        if log.form is not None or log.given_up:
+            self._read(name, log, [piece], clock)
+            return
+        if not log.waiting:
+            log.since = now
+        log.waiting.append(piece)
+        self._tell(name, log, clock, last=False)
+
+    def _tell(self, name: str, log: _Log, clock: int, *, last: bool) -> None:
+        """Tell the format from what there is, if that is enough."""
+        head = b"".join(piece.block for piece in log.waiting)
+        if not last and head.count(b"\n") < _ENOUGH_LINES and len(head) < _LARGEST_HEAD:
+            return
+        found = recognise(head[:_LARGEST_HEAD], self._workshop.formats.values())
+        log.form = found.format
+        if log.form is None:
+            if len(head) < _LARGEST_HEAD:
+                return  # more lines may tell; until then nothing of it is committed
+            self._give_up(name, log, log.waiting[0], found.reason())
+        pieces, log.waiting = log.waiting, []
+        self._read(name, log, pieces, clock)
+
+    def _give_up(self, name: str, log: _Log, piece: Piece, reason: str) -> None:
+        log.given_up = True
+        self.gaps[name] = Gap(piece.path, Status.FAILED, reason, remedy="--format NAME says what it is")
+
+    def _read(self, name: str, log: _Log, pieces: Iterable[Piece], clock: int) -> None:
+        for piece in pieces:
+            if log.form is not None and not log.given_up:
+                scan = Scan(log.form, self._workshop, zone=self._zone, now=clock, state=log.state)
+                scan.block(piece.block)
+                part = scan.result()
+                log.state = part.after
+                self._count(name, piece, part)
+                for sighting in _placed(part, piece):
+                    self._tally.merge(sighting)
+            self._moves[name] = Kept(piece.place, log.form.name if log.form else "", log.state)
+
+    def _count(self, name: str, piece: Piece, part: Part) -> None:
+        for what in self.counts:
+            self.counts[what] += getattr(part, what)
+        if part.unreadable:
+            lines = ", ".join(f"{number + piece.first_line - 1:,}" for number in part.quarantine)
+            before = self.gaps.get(f"{name} lines")
+            total = part.unreadable + (before.count if before else 0)
+            reason = before.reason if before else f"unreadable lines, the first: {lines}"
+            self.gaps[f"{name} lines"] = Gap(piece.path, Status.PARTIAL, reason, count=total)
+
+    def _commit(self) -> tuple[Sighting, ...]:
+        new = self._tally.sightings()
+        self._moves |= dict(self._other_moves())
+        moves: dict[str, bytes | None] = {name: msgspec.msgpack.encode(kept) for name, kept in self._moves.items()}
+        moves |= dict.fromkeys(self._forgotten())
+        if not new and not moves:
+            return ()
+        try:
+            self._ledger.commit(new, moves)
+        except LedgerError as error:
+            self.gaps["ledger"] = Gap(
+                str(self._ledger.path), Status.FAILED, str(error), remedy="free space on the disk"
+            )
+            return ()
+        self.gaps.pop("ledger", None)
+        self._kept.update(self._moves)
+        for name in moves.keys() - self._moves.keys():
+            self._kept.pop(name, None)
+            self._logs.pop(name, None)
+        self._moves = {}
+        self._tally = Tally("")
+        return new
+
+    def _other_moves(self) -> Iterator[tuple[str, Kept]]:
+        """Places that changed without a line: of files that were skipped, renamed, or have come to their end."""
+        for path, follower in self._followers.items():
+            for file, place in follower.places.items():
+                name = f"{path}#{file}"
+                kept = self._kept.get(name, Kept(place)) if name not in self._moves else None
+                log = self._logs.get(name)
+                if kept is not None and not (log and log.waiting) and (name not in self._kept or kept.place != place):
+                    yield name, msgspec.structs.replace(kept, place=place)
+
+    def _forgotten(self) -> Iterator[str]:
+        """Files the followers no longer know."""
+        for path, follower in self._followers.items():
+            start = f"{path}#"
+            for name in self._kept:
+                if name.startswith(start) and name.removeprefix(start) not in follower.places:
+                    yield name
+
+
+def _placed(part: Part, piece: Piece) -> Iterator[Sighting]:
+    """Sightings with the lines they are from, as a person would look for them."""
+    for sighting in part.sightings:
+        sources = tuple(
+            f"{piece.path}:{int(source) + piece.first_line - 1}" if source.isdigit() else source
+            for source in sighting.sources
+        )
+        yield msgspec.structs.replace(sighting, sources=sources)
