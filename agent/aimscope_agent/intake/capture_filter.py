@@ -2,7 +2,8 @@
 
 What names are read from begins a conversation or is sent by a client; nearly all bytes are the rest. Kept is:
 
-* UDP from or to a port of DNS, mDNS or LLMNR, QUIC packets with a long header (any port), PROXY headers, tunnels.
+* UDP from or to a port of DNS, mDNS or LLMNR, QUIC packets with a long header and hellos of DTLS (any port),
+  PROXY headers, tunnels.
 * TCP from or to port 53; packets with SYN, FIN or RST (volumes are told from their sequence numbers); and every
   payload, on any port, in both directions, **except** what surely is a server's answer: sent *from* a well-known port
   of servers *to* a port that is none, and not beginning like a client's first words. Which side is the client is not
@@ -62,6 +63,8 @@ _CLIENTS_FROM = 32_768
 
 _WORDS = (b"GET ", b"POST", b"PUT ", b"HEAD", b"CONN", b"OPTI", b"PATC", b"DELE", b"TRAC", b"PRI ", b"PROX")
 _PROXY = (0x0D0A0D0A,)
+_DTLS = (0x16FE,)
+"""A handshake, of any version."""
 _SOCKS = (0x0401, 0x0402, 0x0501, 0x0502, 0x0503)
 
 
@@ -210,7 +213,14 @@ def _udp(at: int) -> str:
     return _any(
         _in(at, 2, (*_DNS, _GTP)),
         _in(at + 2, 2, (*_DNS, *_TUNNELS)),
-        _all(f"link[{at + 4}:2] >= 16", _any(_in(payload, 4, _PROXY), _all(_in(payload, 1, (0xC0,), 0xC0), quic))),
+        _all(
+            f"link[{at + 4}:2] >= 16",
+            _any(
+                _in(payload, 4, _PROXY),
+                _in(payload, 2, _DTLS),
+                _all(_in(payload, 1, (0xC0,), 0xC0), quic),
+            ),
+        ),
     )
 
 
