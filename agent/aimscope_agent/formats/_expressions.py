@@ -16,12 +16,14 @@ Values = Sequence[str]
 Expression = Callable[[Fields], Values]
 Transform = Callable[[str], str]
 
-NOTHING: Final = frozenset({"", "-", "n/a", "(null)", "null", "(empty)"})
-"""What stands for no value, in lower case."""
+NOTHING: Final = frozenset({"", "-", "n/a", "N/A", "(null)", "(NULL)", "null", "NULL", "(empty)"})
+"""What stands for no value."""
 LONGEST: Final = 4_096
 """Characters of a value that are kept."""
 _MOST: Final = 256
 """Elements of an array that are looked at."""
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}\Z")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LABEL: Final = re.compile(r"\((\d{1,2})\)")
 
@@ -58,16 +60,26 @@ def host(text: str) -> str:
 
 def ip(text: str) -> str:
     """Address of ``ip:port``, ``ip#port``, ``ip/port``, ``[v6]:port``; empty if it is none."""
+    if _IPV4.match(text):
+        return text
     rest = text.strip()
     if rest.startswith("["):
         rest = rest[1:].partition("]")[0]
     rest = rest.partition("#")[0].partition("/")[0].partition("%")[0]
     if rest.count(":") == 1:
         rest = rest.partition(":")[0]
+    return address(rest)
+
+
+def address(text: str) -> str:
+    """An address in its shortest form, IPv4 within IPv6 as IPv4; empty if it is none."""
+    if _IPV4.match(text):
+        return text
     try:
-        return str(ip_address(rest))
+        found = ip_address(text.strip("[] ").partition("%")[0])
     except ValueError:
         return ""
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def labels(text: str) -> str:
@@ -119,9 +131,7 @@ def value_of(found: object) -> str:
             return found if isinstance(found, str) else ""
         return str(found)
     found = found.strip()
-    if len(found) <= 7 and found.lower() in NOTHING:
-        return ""
-    return found[:LONGEST]
+    return "" if found in NOTHING else found[:LONGEST]
 
 
 def look_up(fields: Fields, path: str) -> list[object]:
@@ -161,17 +171,25 @@ def expression(text: str) -> Expression:
     if "+" in name and "(" not in name:
         return _joined(tuple(expression(part) for part in name.split("+")), transforms)
 
+    nested = "." in name or "[]" in name
+    only = transforms[0] if len(transforms) == 1 else None
+
     def evaluate(fields: Fields) -> Values:
         found = fields.get(name)
-        if found is not None:
-            text = value_of(found)
+        if found is None:
+            if not nested or name in fields:
+                return ()
+            values = [_transformed(value_of(each), transforms) for each in look_up(fields, name)]
+            return values if any(values) else ()
+        text = value_of(found)
+        if not text:
+            return ()
+        if only is not None:
+            text = only(text)
+        else:
             for transform in transforms:
                 text = transform(text)
-            return (text,) if text else ()
-        if name in fields:
-            return ()
-        values = [_transformed(value_of(each), transforms) for each in look_up(fields, name)]
-        return values if any(values) else ()
+        return (text,) if text else ()
 
     return evaluate
 

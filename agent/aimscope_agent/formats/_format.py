@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Sequence
-from ipaddress import ip_address
 from typing import Final
 
 import msgspec
@@ -13,6 +12,7 @@ import msgspec
 from aimscope_agent.formats._expressions import (
     Expression,
     Fields,
+    address,
     alternatives,
     expression,
     look_up,
@@ -50,7 +50,7 @@ def host_of(text: str) -> str:
         name = ".".join(map(_label, name.split(".")))
     if len(name) <= 253 and _HOST.match(name):
         return name
-    return _address(name)
+    return address(name)
 
 
 def _label(label: str) -> str:
@@ -63,21 +63,13 @@ def _label(label: str) -> str:
     return form if form.startswith("xn--") else "?"
 
 
-def _address(text: str) -> str:
-    try:
-        address = ip_address(text.strip("[]").partition("%")[0])
-    except ValueError:
-        return ""
-    return str(getattr(address, "ipv4_mapped", None) or address)
-
-
 def _converted(kind: str, field: str) -> Convert:
     """Validates and converts the text of a field of a kind."""
     match KINDS[kind].fields[field].type:
         case "hostname":
             return lambda text: host_of(text) or None
         case "ip":
-            return lambda text: _address(text) or None
+            return lambda text: address(text) or None
         case "integer":
             return lambda text: int(found) if (found := number(text)) and len(found) <= 18 else None
         case _:
@@ -89,6 +81,9 @@ def holding(globs: Globs, *, every: bool = True) -> Test:
     tests = tuple(_one(name, patterns) for name, patterns in globs.items())
     if len(tests) == 1:
         return tests[0]
+    if len(tests) == 2 and every:
+        one, other = tests
+        return lambda fields: one(fields) and other(fields)
     if every:
         return lambda fields: all(test(fields) for test in tests)
     return lambda fields: any(test(fields) for test in tests)
@@ -96,18 +91,25 @@ def holding(globs: Globs, *, every: bool = True) -> Test:
 
 def _one(name: str, patterns: Sequence[str]) -> Test:
     read = expression(name)
+    if tuple(patterns) == ("?*",):
+        return lambda fields: any(read(fields))
     plain = frozenset(pattern.lower() for pattern in patterns if not re.search(r"[*?\[!]", pattern))
     wanted = [re.compile(fnmatch.translate(p.lower())) for p in patterns if p.lower() not in plain and p[:1] != "!"]
     forbidden = [re.compile(fnmatch.translate(p[1:].lower())) for p in patterns if p[:1] == "!"]
     some = bool(plain or wanted)
+    if not wanted and not forbidden:
+        return lambda fields: any(value.lower() in plain for value in read(fields) or _EMPTY)
 
     def holds(fields: Fields) -> bool:
-        values = [value.lower() for value in read(fields)] or [""]
+        values = [value.lower() for value in read(fields)] or _EMPTY
         if any(pattern.match(value) for pattern in forbidden for value in values):
             return False
         return not some or any(v in plain or any(pattern.match(v) for pattern in wanted) for v in values)
 
     return holds
+
+
+_EMPTY: Final = [""]
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -191,6 +193,11 @@ class Format:
         """The zone the map states for all lines; ``local`` where lines state their own or nobody does."""
         return "local" if self._zone_field else self.map.zone
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of observation that its lines give."""
+        return tuple(sorted({reading.kind for reading in self.readings}))
+
     def fits(self, fields: Fields, line: bytes) -> bool:
         """Whether a line, taken apart, is of this format (or a known line of it that says nothing)."""
         for text in self._contains:
@@ -271,7 +278,7 @@ def _settle(kind: str, found: dict[str, Value]) -> None:
     server = _SERVER.get(kind)
     if server and isinstance(host, str) and server not in found:
         last = host[-1:]
-        if (last.isdigit() or ":" in host) and (address := _address(host)):
-            found[server] = address
+        if (last.isdigit() or ":" in host) and (ip := address(host)):
+            found[server] = ip
             if server == "ip":
                 del found["host"]

@@ -63,6 +63,11 @@ class Parser:
             self._reader.engine.state = state
 
     @property
+    def heads(self) -> bool:
+        """Whether lines of the file name the columns of others."""
+        return self._reader.engine.heads
+
+    @property
     def state(self) -> State:
         """What headers so far say of the lines that follow."""
         return self._reader.engine.state

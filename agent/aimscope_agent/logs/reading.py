@@ -20,14 +20,15 @@ HEAD: Final = 65_536
 class Inflated(Protocol):
     """The content of an input, decompressed where it is compressed."""
 
-    @property
-    def compression(self) -> str | None: ...
-    @property
-    def truncated(self) -> bool: ...
-    @property
-    def taken(self) -> int: ...
-    def peek(self, size: int) -> bytes: ...
-    def __iter__(self) -> Iterator[bytes]: ...
+    compression: str | None
+    truncated: bool
+    taken: int
+
+    def peek(self, size: int) -> bytes:
+        """The first bytes, left where they are."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The content in pieces."""
 
 
 Inflate = Callable[[IO[bytes]], Inflated]

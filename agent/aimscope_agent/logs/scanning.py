@@ -44,6 +44,7 @@ class Part(msgspec.Struct, frozen=True):
     before: State = State()
     after: State = State()
     stopped: bool = False
+    truncated: bool = False
 
 
 class Workshop:
@@ -142,7 +143,7 @@ class Scan:
         elif parser.counts.unreadable > torn and parser.counts.quarantine[-1:] == [start]:
             parser.counts.quarantine[-1] = int(place.of(start))
 
-    def result(self, *, stopped: bool = False) -> Part:
+    def result(self, *, stopped: bool = False, truncated: bool = False) -> Part:
         """What came of it."""
         self._counting.settle()
         parser, counts = self._parser, self._parser.counts
@@ -165,6 +166,7 @@ class Scan:
             before=self._before,
             after=parser.state,
             stopped=stopped,
+            truncated=truncated,
         )
 
 
