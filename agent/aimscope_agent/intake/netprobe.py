@@ -180,7 +180,7 @@ class Prober:
             if answer is None:
                 continue
             redirect = http.redirected(answer, conversation.place.hosts, port, tls=conversation.place.tls)
-            observation = self._observe("http.response", address, port, {"path": question.path, **fields(answer)})
+            observation = self._response(conversation.place, question.path, answer)
             found = self._services(observation)
             if found is not None:
                 seen.append(observation)
@@ -218,9 +218,15 @@ class Prober:
             if answer is None:
                 break
             answers.append((path, answer))
+            further = self._response(conversation.place, path, answer)
+            if self._services(further):
+                seen.append(further)
         more = {"version": details.version(answers), "models": details.models(answers)}
         extra = {name: value for name, value in more.items() if value}
         return [msgspec.structs.replace(each, fields={**each.fields, **extra}) for each in seen]
+
+    def _response(self, place: Place, path: str, answer: Answer) -> Observation:
+        return self._observe("http.response", place.address, place.port, {"path": path, **fields(answer)})
 
     def _observe(self, kind: str, address: str, port: int, said: dict[str, Value]) -> Observation:
         kept = {name: value for name, value in said.items() if value not in {"", ()}}

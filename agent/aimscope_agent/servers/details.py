@@ -31,6 +31,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "docker-model-runner": ("/engines/v1/models",),
     "gradio": ("/config",),
     "infinity-embeddings": ("/models",),
+    "jupyter": ("/lab/extensions/@jupyter-ai/router/package.json", "/lab/extensions/@jupyter-ai/core/package.json"),
     "koboldcpp": ("/api/extra/version", "/api/v1/model"),
     "langfuse": ("/api/public/health",),
     "litellm": ("/health/readiness",),

@@ -67,15 +67,22 @@ def _plain(*texts: str) -> _Test:
 _SHAPES: Final[tuple[tuple[_Test, tuple[str, ...]], ...]] = (
     (_body('"jsonrpc"'), (mcp.PATH, _CARD)),
     (_server("concedollamaforkobold"), ("/api/extra/version",)),
-    (_all(_status(404), _body('{"detail":"Not Found"}')), (_OPENAI, "/health", mcp.PATH)),  # FastAPI
+    (_server("tornadoserver"), ("/api",)),
+    (_body('"MethodNotAllowedException"'), ("/models",)),  # TorchServe's port for management
+    (_body("Invalid request URL"), ("/v2",)),  # OpenVINO Model Server
+    (_body("/-/routes"), ("/-/healthz",)),  # Ray Serve
+    (_plain('{"status":"alive"}'), ("/v2",)),  # KServe
+    (_body("<title>Tabby"), ("/v1/health",)),
+    (_all(_status(404), _body('{"detail":"Not Found"}')), (_OPENAI, "/health")),  # FastAPI
     (_all(_status(404), _plain("Not Found"), _server("uvicorn")), (mcp.PATH, _OPENAI)),  # Starlette
     (_all(_status(404), _body("Cannot GET /")), (mcp.PATH, _OPENAI)),  # Express
     (_all(_status(404), _plain("404 page not found")), (_OPENAI, mcp.PATH)),  # Go
-    (_all(_status(404), _body("path / was not found")), ("/v1/meta",)),  # go-swagger
     (_all(_status(405), _server("uvicorn")), (_CARD, mcp.PATH, _OPENAI)),
-    (_all(_status(406)), (mcp.PATH,)),
+    (_status(406), (mcp.PATH,)),
+    (_all(_status(400), _plain("")), ("/v2",)),  # Triton
+    (_all(_status(200, 405), _plain("")), ("/info", _OPENAI)),  # axum: TGI, TEI
+    (_all(_status(404), _plain("")), ("/api/v2/heartbeat", "/info", _OPENAI)),  # axum: Chroma
     (_status(405), ("/info", _OPENAI)),
-    (_all(_status(404), _plain("")), ("/api/v2/heartbeat", "/info", _OPENAI)),  # axum
 )
 """Ways to answer at ``/``, and what those who answer so are best asked next."""
 
@@ -119,15 +126,16 @@ class Book:
         return next((self.question(path) for path in paths if path not in done), None)
 
     def _paths(self, port: int, answer: Answer, redirect: str) -> Iterable[str]:
-        if redirect in self._questions:
-            yield redirect
+        """Paths to ask for, best first: where it sends us, what it names, what fits its shape, what is usual here."""
+        yield from (path for path in (redirect, f"{redirect}/") if path in self._questions)
         here = [path for path in self._ports.get(port, ()) if not self._questions[path].handshake]
         here.sort(key=lambda path: -len(self._questions[path].services))
         said = _said(answer)
-        elsewhere = (path for path in self._questions if path not in here)
-        yield from (path for path in (*here, *elsewhere) if any(_names(said, s) for s in self.question(path).services))
+        known = (*here, *(path for path in self._questions if path not in here))
+        yield from (path for path in known if any(_names(said, each) for each in self._questions[path].services))
         shaped = next((paths for test, paths in _SHAPES if test(answer)), ())
-        yield from (path for path in shaped if path in here or self.question(path).handshake)
+        yield from (path for path in shaped if path in here)
+        yield from (path for path in shaped[:1] if not here or self.question(path).handshake)
         yield from here
         yield from shaped
         if answer.status not in {401, 403, 407}:
@@ -144,4 +152,4 @@ def _names(said: str, service: str) -> bool:
     words = [word for word in service.split("-") if word]
     if words[0] not in said:
         return False
-    return re.search(r"(?<![a-z])" + r"[\W_]?".join(map(re.escape, words)), said) is not None
+    return re.search(r"(?<![a-z])" + r"[\W_]?".join(map(re.escape, words)) + r"(?![a-z])", said) is not None
