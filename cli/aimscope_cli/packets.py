@@ -48,11 +48,21 @@ class Request(msgspec.Struct, frozen=True):
 class Reading:
     """One look at traffic: the parts that belong together, from the wire to the totals."""
 
-    def __init__(self, setting: Setting, kept: Curtain, seen: Callable[[Seen], None] | None = None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        kept: Curtain,
+        *,
+        seen: Callable[[Seen], None] | None = None,
+        found: Callable[[Seen], None] | None = None,
+        observed: Callable[[Observation], None] | None = None,
+    ) -> None:
+        """``seen`` is told every name, ``found`` those worth it, ``observed`` what they became when that is known."""
         matcher = Matcher(setting.catalogue)
         self.recogniser = Recogniser(matcher, curtain=kept)
-        self.dissector = Dissector(self._observed, Sieve(matcher), seen)
-        self.started = 0
+        self.dissector = Dissector(self._observed, Sieve(matcher), seen, found)
+        self.started = int(time.time())
+        self._also = observed
         self._looks: list[Look] = []
         self._setting = setting
         self._kept = kept
@@ -62,8 +72,18 @@ class Reading:
         """Whether somebody wanted it to end."""
         return any(look.stopped for look in self._looks)
 
-    def read(self, source: str, capture: Capture, *, on: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
-        """One capture to its end, or until a signal stops it. ``source`` is how it is called in the report."""
+    def read(
+        self,
+        source: str,
+        capture: Capture,
+        *,
+        on: Sequence[signal.Signals] = (signal.SIGINT,),
+        endless: bool = False,
+    ) -> None:
+        """One capture to its end, or until a signal stops it. ``source`` is how it is called in the report.
+
+        Where it is ``endless``, being stopped is no gap.
+        """
         self.dissector.names.source = source
         gc.freeze()  # what lives as long as the program is not looked at again, and little else refers to itself
         gc.set_threshold(50_000, 20, 100)
@@ -71,6 +91,7 @@ class Reading:
         with stopping(capture, stopped, on):
             capture.run(self.dissector.packet)
         size = capture.done()
+        early = stopped.is_set() and not endless and capture.size != size
         of = f" of {capture.size:,}" if capture.size else ""
         self._looks.append(
             Look(
@@ -81,7 +102,7 @@ class Reading:
                 dropped=capture.dropped,
                 truncated=capture.truncated,
                 problems=capture.problems,
-                stopped=f"stopped after {size:,}{of} bytes" if stopped.is_set() and capture.size != size else "",
+                stopped=f"stopped after {size:,}{of} bytes" if early else "",
             )
         )
 
@@ -110,6 +131,8 @@ class Reading:
 
     def _observed(self, observation: Observation) -> None:
         self.recogniser.take(observation)
+        if self._also is not None:
+            self._also(observation)
 
 
 def run(request: Request) -> Report:
@@ -117,8 +140,7 @@ def run(request: Request) -> Report:
     setting = prepare(request.inventory, request.unit)
     kept = curtain(settings())
     printer = NamePrinter(veil_of(kept)) if request.names else None
-    reading = Reading(setting, kept, printer.take if printer else None)
-    reading.started = int(time.time())
+    reading = Reading(setting, kept, seen=printer.take if printer else None)
     wanted: Filter = narrowed(request.expression) if request.expression else traffic_filter
     for path in request.paths:
         if str(path) != "-":

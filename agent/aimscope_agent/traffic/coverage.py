@@ -40,18 +40,19 @@ def coverage(dissector: Dissector, looks: Sequence[Look], veil: Callable[[str], 
     )
     counts = {
         "captures": len(looks),
-        "bytes": sum(look.size for look in looks),
         "packets_read": sum(look.passed for look in looks),
         "names": dissector.names.count,
         "flows": dissector.flows,
         "clients": len(dissector.names.clients),
     }
+    size = sum(look.size for look in looks)
+    if size:
+        counts["bytes"] = size
     totals = [look.packets for look in looks if look.packets is not None]
     if len(totals) == len(looks):
         counts["packets"] = sum(totals)
     if dissector.names.decoys:
         counts["ech_offered"] = dissector.names.decoys
-    counts["observed"] = dissector.names.count
     return Coverage(SENSOR, Status.PARTIAL if gaps else Status.COMPLETE, gaps, counts)
 
 

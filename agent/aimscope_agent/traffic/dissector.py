@@ -28,16 +28,21 @@ _numbers = Struct(">HH").unpack
 
 
 class Dissector:
-    """Takes packets in the order of their capture; tells ``observe`` what is worth it, and ``seen`` every name.
+    """Takes packets in the order of their capture, and tells ``observe`` what is worth it.
 
     ``sieve`` says which names are worth an observation. An observation of a connection is told when it ends, when it
-    is given up, or by ``finish``: only then is its volume known. Names are told at once.
+    is given up, or by ``finish``: only then is its volume known. Names are told at once: to ``seen`` every one, to
+    ``found`` those worth an observation.
     """
 
     def __init__(
-        self, observe: Callable[[Observation], None], sieve: Wanted, seen: Callable[[Seen], None] | None = None
+        self,
+        observe: Callable[[Observation], None],
+        sieve: Wanted,
+        seen: Callable[[Seen], None] | None = None,
+        found: Callable[[Seen], None] | None = None,
     ) -> None:
-        self.names = Names(observe, sieve, seen)
+        self.names = Names(observe, sieve, seen, found)
         self.network = Network()
         self.questions = Questions(self.names)
         self.connections = Connections(self.names, self.questions)

@@ -34,7 +34,11 @@ class Names:
     """Where every name goes."""
 
     def __init__(
-        self, observe: Callable[[Observation], None], sieve: Wanted, seen: Callable[[Seen], None] | None = None
+        self,
+        observe: Callable[[Observation], None],
+        sieve: Wanted,
+        seen: Callable[[Seen], None] | None = None,
+        found: Callable[[Seen], None] | None = None,
     ) -> None:
         self.count = 0
         self.clients: set[str] = set()
@@ -47,6 +51,7 @@ class Names:
         self._observe = observe
         self._sieve = sieve
         self._seen = seen
+        self._found = found
 
     def tell(self, seen: Seen) -> Seen | None:
         """A name that is complete. What is returned is worth an observation."""
@@ -58,7 +63,11 @@ class Names:
             wanted = self._sieve.wanted(kind, seen.name, seen.path, seen.user_agent)
         else:
             wanted = self._sieve.wanted(kind, seen.name, "", "", seen.ja4)
-        return seen if wanted else None
+        if not wanted:
+            return None
+        if self._found is not None:
+            self._found(seen)
+        return seen
 
     def question(self, kind: NameKind, name: str, client: str, server: str, at: float, type_: str) -> None:
         """A name asked of a resolver, or of neighbours."""

@@ -65,8 +65,6 @@ def pcap(
     )
     report = run(request)
     # where names are printed, words for people would stand between them
-    aside = (
-        contextlib.redirect_stdout(sys.stderr) if names and None not in wanted.values() else contextlib.nullcontext()
-    )
-    with aside:
+    aside = names and None not in wanted.values()
+    with contextlib.redirect_stdout(sys.stderr) if aside else contextlib.nullcontext():
         show(report, wanted, explain=explain, strict_coverage=strict_coverage, quiet=quiet)
