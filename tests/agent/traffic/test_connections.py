@@ -5,7 +5,6 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.agent.traffic.watching import Watcher
 from tests.agent.traffic.wire import ACK, CLIENT, SERVER, Tcp, dns, hello, request, tcp
 
@@ -74,7 +73,7 @@ def test_a_cut_capture_says_so() -> None:
     connection = Tcp()
     watcher = Watcher().feed(connection.open()).cut(connection.send(hello(pad=500)), 300).finish()
     assert watcher.names == []
-    assert [gap.reason for gap in watcher.dissector.names.blind.gaps()][0].startswith("packets cut")
+    assert next(gap.reason for gap in watcher.dissector.names.blind.gaps()).startswith("packets cut")
 
 
 def test_what_a_server_says_is_no_name() -> None:
@@ -89,7 +88,9 @@ def test_every_request_of_a_kept_connection() -> None:
     watcher = Watcher().feed(
         connection.open(),
         connection.send(request("a.example", "GET http://a.example/ HTTP/1.1")),
-        connection.send(request("b.example", "POST http://b.example/ HTTP/1.1", b"GET / HTTP/1.1\r\nHost: evil\r\n\r\n")),
+        connection.send(
+            request("b.example", "POST http://b.example/ HTTP/1.1", b"GET / HTTP/1.1\r\nHost: evil\r\n\r\n")
+        ),
         connection.send(request("c.example", "GET http://c.example/ HTTP/1.1")),
     )
     assert [seen.name for seen in watcher.seen] == ["a.example", "b.example", "c.example"]
@@ -275,7 +276,9 @@ def test_a_connection_without_a_name_is_told_by_the_clients_own_answer() -> None
 
 @pytest.mark.parametrize("case", ["other client", "expired", "refused", "named", "other address"])
 def test_no_other_connection_is(case: str) -> None:
-    found = dns("api.openai.com", ("api.openai.com", 1, SERVER), client="10.0.0.66" if case == "other client" else CLIENT)
+    found = dns(
+        "api.openai.com", ("api.openai.com", 1, SERVER), client="10.0.0.66" if case == "other client" else CLIENT
+    )
     connection = Tcp(server="203.0.113.10" if case == "other address" else SERVER)
     watcher = Watcher().feed(found)
     watcher.at += 100 if case == "expired" else 0
@@ -325,7 +328,11 @@ def test_bytes_one_by_one_cost_no_more_than_others() -> None:
     assert watcher.finish().names == TLS
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3_000), st.integers(0, 63), st.binary(max_size=80)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 3_000), st.integers(0, 63), st.binary(max_size=80)), max_size=60
+    )
+)
 @settings(deadline=None, max_examples=200)
 def test_nothing_raises_and_nothing_is_left(packets: list[tuple[int, int, int, bytes]]) -> None:
     watcher = Watcher()

@@ -21,7 +21,9 @@ def ip(source: str, target: str, protocol: int, payload: bytes) -> bytes:
     if a.version == 4:
         head = pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0x4000, 64, protocol, 0, a.packed, b.packed)
         return bytes(12) + b"\x08\x00" + head + payload
-    return bytes(12) + b"\x86\xdd" + pack(">IHBB16s16s", 6 << 28, len(payload), protocol, 64, a.packed, b.packed) + payload
+    return (
+        bytes(12) + b"\x86\xdd" + pack(">IHBB16s16s", 6 << 28, len(payload), protocol, 64, a.packed, b.packed) + payload
+    )
 
 
 def udp(source: str, target: str, ports: tuple[int, int], payload: bytes) -> bytes:
