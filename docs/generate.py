@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import typer
 
+from aimscope_agent.logs import matrix
+from aimscope_agent.logs.registry import built_in
 from aimscope_agent.registry import sensors
 from aimscope_cli.main import app
 from aimscope_cli.report import Report
@@ -118,6 +120,7 @@ PAGES = {
     "signatures.md": lambda: HEAD + signatures(),
     "sensors.md": lambda: HEAD + sensor_page(),
     "commands.md": lambda: HEAD + commands(),
+    "log-formats.md": lambda: HEAD + matrix.page(built_in().values()),
     "scan.schema.json": schema,
 }
 

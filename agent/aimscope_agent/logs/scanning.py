@@ -19,8 +19,8 @@ from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.fold import Tally
 from aimscope_signatures.model import Sighting
 
-_SMALL = 262_144
-"""Bytes up to which every line of a block is read: that takes no time, and finds every torn line."""
+SMALL = 262_144
+"""Bytes of a block that is read line by line."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -51,9 +51,19 @@ class Workshop:
     """What is made once for all files of a run: the catalogue's verdicts, and a search for each format."""
 
     def __init__(
-        self, formats: Mapping[str, Format], catalogue: Catalogue, curtain: Curtain | None, *, search: bool = True
+        self,
+        formats: Mapping[str, Format],
+        catalogue: Catalogue,
+        curtain: Curtain | None,
+        *,
+        search: bool = True,
+        small: int = SMALL,
     ) -> None:
-        """``search``: leave lines unread that cannot be of interest, where there is a library that can tell."""
+        """``search``: leave lines unread that cannot be of interest, where there is a library that can tell.
+
+        Of a block of up to ``small`` bytes every line is read: that takes no time, and finds every torn line.
+        """
+        self.small = small
         self.formats = formats
         self.judge = Judge(catalogue, curtain)
         self._catalogue = catalogue
@@ -89,7 +99,7 @@ class Scan:
 
     def block(self, data: bytes) -> None:
         """Read what is of interest in whole lines, count the rest."""
-        search = self._workshop.prefilter(self._form) if len(data) > _SMALL else None
+        search = self._workshop.prefilter(self._form) if len(data) > self._workshop.small else None
         place = _Place(data, self._lines)
         if search is None:
             self._every(data, place)
