@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ssl import SSLError
 from typing import Final, Literal
 
@@ -149,6 +149,12 @@ class _Port:
             return None
 
 
+def _said_before(asked: Sequence[Asked]) -> bool:
+    """Whether the last answer is what another path was answered too: whoever says one thing to all says nothing."""
+    *earlier, last = [each.answer for each in asked if each.answer is not None]
+    return any(answer.body == last.body and answer.status == last.status for answer in earlier)
+
+
 class Prober:
     """Asks open ports and hands what they say to a recogniser. ``pace`` is awaited before every connection."""
 
@@ -181,7 +187,7 @@ class Prober:
                 continue
             redirect = http.redirected(answer, conversation.place.hosts, port, tls=conversation.place.tls)
             observation = self._response(conversation.place, question.path, answer)
-            found = self._services(observation)
+            found = None if _said_before(asked) else self._services(observation)
             if found is not None:
                 seen.append(observation)
                 service = found

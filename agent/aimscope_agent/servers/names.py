@@ -112,7 +112,7 @@ def zone(text: str, origin: str = "") -> Zone:
     try:
         found = _Collected(dns.name.from_text(origin) if origin else None)
         reader = dns.zonefile.Reader(
-            dns.tokenizer.Tokenizer(text, filename="line"),
+            _Lines(text, filename="line"),
             dns.rdataclass.IN,
             found,
             allow_directives=_DIRECTIVES,
@@ -124,6 +124,20 @@ def zone(text: str, origin: str = "") -> Zone:
     except (dns.exception.DNSException, ValueError) as error:
         raise ZoneError(str(error).removeprefix("line:") or type(error).__name__) from None
     return Zone(tuple(found.names), found.aliases, found.origin)
+
+
+class _Lines(dns.tokenizer.Tokenizer):
+    """Says of an error in which line its record began, not how far the reader had come."""
+
+    _began = 1
+
+    def get(self, want_leading: bool = False, want_comment: bool = False) -> dns.tokenizer.Token:
+        if want_leading:
+            self._began = self.line_number
+        return super().get(want_leading, want_comment)
+
+    def where(self) -> tuple[str, int]:
+        return self.filename, self._began
 
 
 class _Nothing(dns.transaction.TransactionManager):

@@ -14,7 +14,7 @@ WELL_KNOWN: Final = (
 )
 """Ports of AI servers, and of what stands before them, whatever the catalogue says."""
 MOST_PORTS: Final = 65_535
-_RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 def usual(catalogue: Catalogue) -> tuple[int, ...]:

@@ -129,17 +129,22 @@ class Book:
         """Paths to ask for, best first: where it sends us, what it names, what fits its shape, what is usual here."""
         yield from (path for path in (redirect, f"{redirect}/") if path in self._questions)
         here = [path for path in self._ports.get(port, ()) if not self._questions[path].handshake]
-        here.sort(key=lambda path: -len(self._questions[path].services))
         said = _said(answer)
         known = (*here, *(path for path in self._questions if path not in here))
-        yield from (path for path in known if any(_names(said, each) for each in self._questions[path].services))
+        named = [path for path in known if any(_names(said, each) for each in self._questions[path].services)]
+        yield from sorted(named, key=self._sharing)  # what is asked for the sake of this product alone tells most
         shaped = next((paths for test, paths in _SHAPES if test(answer)), ())
-        yield from (path for path in shaped if path in here)
         yield from (path for path in shaped[:1] if not here or self.question(path).handshake)
+        yield from (path for path in shaped if path in here)
+        here.sort(key=self._sharing, reverse=True)
         yield from here
         yield from shaped
         if answer.status not in {401, 403, 407}:
             yield _OPENAI
+
+    def _sharing(self, path: str) -> int:
+        """How many services are asked for by a path."""
+        return len(self._questions[path].services)
 
 
 def _said(answer: Answer) -> str:

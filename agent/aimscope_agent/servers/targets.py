@@ -17,8 +17,8 @@ MOST_ADDRESSES: Final = 1_048_576
 MOST_NAMES: Final = 10_000
 _MOST_SPANS = 1_048_576
 _LONGEST = 253
-_SHORT_RANGE = re.compile(r"(\d{1,3}(?:\.\d{1,3}){2}\.)(\d{1,3})-(\d{1,3})")
-_LOOKS_NUMERIC = re.compile(r"[\d.]+(?:[-/][\d.]*)?|[0-9a-fA-F:.]*:[0-9a-fA-F:./-]*")
+_SHORT_RANGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){2}\.)([0-9]{1,3})-([0-9]{1,3})")
+_LOOKS_NUMERIC = re.compile(r"[0-9.]+(?:[-/][0-9.]*)?|[0-9a-fA-F:.]*:[0-9a-fA-F:./-]*")
 
 
 class TargetError(ValueError):
