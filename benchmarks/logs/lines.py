@@ -25,6 +25,7 @@ def domains(own: int, chooser: random.Random) -> list[str]:
 
 def services(folder: Path, names: list[str]) -> None:
     """Signature files with ten domains each."""
+    folder = folder / "assistant"
     folder.mkdir(parents=True, exist_ok=True)
     for number, start in enumerate(range(0, len(names), 10)):
         some = names[start : start + 10]

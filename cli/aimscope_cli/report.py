@@ -186,6 +186,7 @@ def evidence_of(sighting: Sighting, here: str = "") -> Evidence:
 
 
 _REMARKS: Mapping[str, Mapping[str, str]] = {
+    "blocked": {"True": "blocked"},
     "enabled": {"False": "switched off"},
     "remote": {"True": "on another machine"},
     "running": {"True": "running"},
@@ -195,7 +196,8 @@ _REMARKS: Mapping[str, Mapping[str, str]] = {
 
 def remarks_of(evidence: Evidence) -> tuple[str, ...]:
     """What else a reader wants to know of a piece of evidence: whether it is switched off, what it is handed."""
-    found = [words for name, value in evidence.details.items() if (words := _REMARKS.get(name, {}).get(value))]
+    said = {**evidence.fields, **evidence.details}
+    found = [words for name, value in said.items() if (words := _REMARKS.get(name, {}).get(value))]
     secrets = evidence.details.get("secrets")
     return (*found, *((f"is handed {secrets}",) if secrets else ()))
 

@@ -89,10 +89,14 @@ class Herald:
     def observed(self, made: Observation) -> None:
         """Something was observed; what was said before is not said again."""
         for sighting in self._recogniser.take(made):
-            use = (sighting.service, sighting.asset)
-            if use not in self._said and len(self._said) < _MOST_SAID:
-                self._said.add(use)
-                self._tell(sighting, made.at)
+            self.sighted(sighting, made.at)
+
+    def sighted(self, sighting: Sighting, at: int) -> None:
+        """A total has grown at a time; a use that was said before is not said again."""
+        use = (sighting.service, sighting.asset)
+        if use not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(use)
+            self._tell(sighting, at)
 
     def _tell(self, sighting: Sighting, at: int) -> None:
         key = (sighting.service, sighting.presence)
@@ -137,7 +141,7 @@ def watch(request: Request) -> Report:
     if request.names:
         _permit_names(config, request.interfaces)
     kept = curtain(config)
-    herald = Herald(setting, kept, _json_line if request.as_json or request.names else _text_line)
+    herald = Herald(setting, kept, json_line if request.as_json or request.names else text_line)
     printer = NamePrinter(veil_of(kept), at_once=True) if request.names else None
     reading = Reading(
         setting, kept, seen=printer.take if printer else None, found=herald.found, observed=herald.observed
@@ -197,7 +201,8 @@ def _who() -> str:
         return str(os.getuid())
 
 
-def _text_line(line: Line) -> None:
+def text_line(line: Line) -> None:
+    """A finding, for people."""
     moment = datetime.datetime.fromtimestamp(line.at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     words = reports.PRESENCE_WORDS.get(line.presence, line.presence)
     verdict = f"  {reports.WORDS[line.verdict]}" if line.verdict else ""
@@ -205,6 +210,7 @@ def _text_line(line: Line) -> None:
     flush()
 
 
-def _json_line(line: Line) -> None:
+def json_line(line: Line) -> None:
+    """A finding, as a line of JSON."""
     emit_json(line)
     flush()

@@ -85,7 +85,7 @@ def leaves_the_machine(sighting: Sighting) -> bool:
 
 def describe(sighting: Sighting) -> str:
     """One piece of evidence in a few words: ``package pypi:openai``."""
-    said = ", ".join(text for _, text in sighting.evidence if text)
+    said = ", ".join(text for field, text in sighting.evidence if text and field != "blocked")
     return printable(f"{sighting.kind.replace('_', ' ').replace('.', ' ')} {said}".strip())
 
 

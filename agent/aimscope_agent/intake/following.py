@@ -78,12 +78,19 @@ class LogWatch:
         then.
         """
         for path, follower in self._followers.items():
-            for piece in follower.poll(now):
+            for piece in follower.poll(now, clock):
                 self._take(f"{path}#{piece.file}", piece, now, clock)
                 if stop():
                     break
         for name, log in self._logs.items():
             if log.waiting and now - log.since >= _PATIENCE:
+                self._tell(name, log, clock, last=True)
+        return self._commit()
+
+    def finish(self, clock: int) -> tuple[Sighting, ...]:
+        """Tell formats from what there is, for there will be no more; what that says."""
+        for name, log in self._logs.items():
+            if log.waiting:
                 self._tell(name, log, clock, last=True)
         return self._commit()
 

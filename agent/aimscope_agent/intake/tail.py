@@ -69,11 +69,14 @@ class Follower:
         self._here: dict[str, str] = {}
         """Path → number of the file, as of the last look."""
 
-    def poll(self, now: float) -> Iterator[Piece]:
-        """What was added since the last look. ``now`` is seconds that never run back."""
+    def poll(self, now: float, clock: float = 0.0) -> Iterator[Piece]:
+        """What was added since the last look. ``now`` is seconds that never run back, ``clock`` those since 1970.
+
+        ``clock`` tells the first look which files have been left alone for long: whoever only looks once needs it.
+        """
         listing = self._listing()
         for path in sorted(listing, key=lambda path: (listing[path].st_mtime_ns, path)):
-            yield from self._look(path, listing[path], now)
+            yield from self._look(path, listing[path], now, clock)
         self._here = {path: file for path, file in self._here.items() if path in listing}
         self._seen = {path: seen for path, seen in self._seen.items() if path in listing}
         self._changed = {path: changed for path, changed in self._changed.items() if path in listing}
@@ -121,7 +124,7 @@ class Follower:
             return True
         return any(name.startswith(start) and _ROTATED.match(name, len(start)) for start in {own, self.path.stem})
 
-    def _look(self, path: str, about: os.stat_result, now: float) -> Iterator[Piece]:
+    def _look(self, path: str, about: os.stat_result, now: float, clock: float) -> Iterator[Piece]:
         signature = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
         if self._seen.get(path) == signature:
             return
@@ -133,17 +136,17 @@ class Follower:
         except (OSError, CompressionError) as error:
             self._unreadable(path, error, signature)
             return
-        still = now - changed[1] >= _SETTLED
+        rest = clock - about.st_mtime if self._first_look and clock else now - changed[1]
         keep = False
         try:
-            file = self._identify(path, about, content, still=now - changed[1] >= 2 * _SETTLED)
+            file = self._identify(path, about, content, still=rest >= 2 * _SETTLED)
             if file is None:
                 return
             self._here[path] = file
             if self.places[file].ended and not content.compressed:  # it has come back
                 self.places[file] = msgspec.structs.replace(self.places[file], ended=False)
             self._missing.pop(file, None)
-            if (yield from self._advance(file, path, content, still=still)):
+            if (yield from self._advance(file, path, content, still=rest >= _SETTLED)):
                 self._seen[path] = signature
             self.gaps.pop(path, None)
             keep = self._hold(file, content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,14 @@ def watch(
     no_promiscuous: Annotated[
         bool, typer.Option("--no-promiscuous", help="Only packets meant for this machine or broadcast.")
     ] = False,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option("--log", help="Follow this log, however it is rotated, or every log in this folder. Repeatable."),
+    ] = None,
+    syslog: Annotated[
+        list[str] | None,
+        typer.Option(help="Listen for syslog: udp://, tcp:// or tls://ADDRESS:PORT. Repeatable."),
+    ] = None,
     expression: Annotated[
         str, typer.Option("--filter", help="Only packets that this BPF expression lets pass, e.g. 'net 10.1.0.0/16'.")
     ] = "",
@@ -31,6 +40,21 @@ def watch(
     names: Annotated[
         bool, typer.Option("--names", help="Print every name seen as JSON lines, if the local configuration allows it.")
     ] = False,
+    log_format: Annotated[str, typer.Option("--format", help="The format of logs; else they are recognised.")] = "",
+    zone: Annotated[str, typer.Option(help="Time zone of times that name none: local, utc, +02:00.")] = "",
+    from_end: Annotated[bool, typer.Option("--from-end", help="Leave out what logs hold already.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Read what logs hold that is new, and end.")] = False,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder in which totals and places of logs are kept; else the state folder.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate for tls://, with its chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="Only senders with a certificate of this authority.")
+    ] = None,
+    allow_plain: Annotated[
+        bool, typer.Option("--allow-plain", help="Listen unencrypted on addresses others can reach.")
+    ] = False,
     inventory: InventoryFile = None,
     unit: Annotated[str, typer.Option(help="Organisational unit, for rules of the inventory.")] = "",
     explain: Explain = False,
@@ -40,33 +64,61 @@ def watch(
     strict_coverage: StrictCoverage = False,
     quiet: Quiet = False,
 ) -> None:
-    """Watch live traffic: each use of AI is said once when it appears, and the report comes at the end.
+    """Watch traffic, logs or syslog: each use of AI is said once when it appears, and the report comes at the end.
 
-    With --json, one JSON document a line: findings as they appear, at last the report. Capturing needs CAP_NET_RAW.
+    What logs say is kept, with how far they were read: nothing is lost or counted twice if it is killed and begun
+    again, and the report tells all that is kept. With --json, one JSON document a line: findings as they appear, at
+    last the report. Capturing packets needs CAP_NET_RAW.
     The end is Ctrl-C, SIGTERM or --for. Exit status as of a scan.
     """
     from aimscope_cli.output import Failure, emit_json
     from aimscope_cli.report import exit_status
     from aimscope_cli.showing import show
-    from aimscope_cli.watching import Request
-    from aimscope_cli.watching import watch as watch_packets
 
     wanted = forms(as_json=as_json, csv=False, sarif=False, html=html, output=output)
-    if not interface:
-        raise Failure("say what to watch: -i INTERFACE")
-    request = Request(
-        interfaces=tuple(dict.fromkeys(interface)),
-        promiscuous=not no_promiscuous,
-        expression=expression,
-        seconds=seconds,
-        user=user,
-        names=names,
-        as_json=as_json,
-        inventory=inventory,
-        unit=unit,
-        quiet=quiet,
-    )
-    report = watch_packets(request)
+    if bool(interface) == bool(log or syslog):
+        raise Failure("say what to watch: packets (-i INTERFACE), or logs (--log PATH, --syslog udp://ADDRESS:PORT)")
+    if interface:
+        from aimscope_cli.watching import Request
+        from aimscope_cli.watching import watch as watch_packets
+
+        report = watch_packets(
+            Request(
+                interfaces=tuple(dict.fromkeys(interface)),
+                promiscuous=not no_promiscuous,
+                expression=expression,
+                seconds=seconds,
+                user=user,
+                names=names,
+                as_json=as_json,
+                inventory=inventory,
+                unit=unit,
+                quiet=quiet,
+            )
+        )
+    else:
+        from aimscope_cli import following
+
+        report = following.follow(
+            following.Request(
+                logs=tuple(log or ()),
+                syslog=tuple(syslog or ()),
+                format=log_format,
+                zone=zone,
+                from_end=from_end,
+                once=once,
+                seconds=seconds,
+                state=state,
+                certificate=tls_cert,
+                key=tls_key,
+                client_ca=tls_client_ca,
+                allow_plain=allow_plain,
+                as_json=as_json,
+                inventory=inventory,
+                unit=unit,
+                quiet=quiet,
+            )
+        )
     lines = as_json or names
     if lines and not output:
         emit_json(report)  # in one line, like those before it

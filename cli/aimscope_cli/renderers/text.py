@@ -88,7 +88,7 @@ def _row(row: Row, explain: bool) -> Iterable[Line]:
 
 
 def _what(evidence: Evidence) -> str:
-    return " ".join(dict.fromkeys(evidence.fields.values()))
+    return " ".join(dict.fromkeys(value for name, value in evidence.fields.items() if name != "blocked"))
 
 
 def _evidence(evidence: Evidence, explain: bool) -> Iterable[Line]:
