@@ -29,12 +29,15 @@ def _service(entry: Entry) -> Service:
     )
 
 
+_FLEETING = ("hostname", "ip", "product_name")
+
+
 def _kinds(clause: Clause) -> tuple[str, ...]:
-    """Kinds of evidence in which a clause may hold; none for host names, which last nowhere on a machine."""
+    """Kinds of evidence in which a clause may hold; none for names of hosts and on bills: they last on no machine."""
     if clause.kind:
         return (clause.kind,)
     section = SECTIONS.get(clause.section)
-    return () if section is None or section.type in ("hostname", "ip") else tuple(kind for kind, _ in section.targets)
+    return () if section is None or section.type in _FLEETING else tuple(kind for kind, _ in section.targets)
 
 
 def _lasts(kind: str) -> bool:
