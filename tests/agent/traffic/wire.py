@@ -94,6 +94,12 @@ class Tcp:
                 payload = payload[size:]
         return frames
 
+    def reply(self, payload: bytes) -> bytes:
+        """What the server says."""
+        frame = self._received(ACK, payload)
+        self.into += len(payload)
+        return frame
+
     def unseen(self, sent: int = 0, received: int = 0) -> None:
         """Bytes whose packets the filter drops."""
         self.out += sent
