@@ -74,13 +74,14 @@ _ZSTD = (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18")
 class Stream:
     """The content of an input, once, forwards. Methods raise ``CompressionError`` and ``OSError``."""
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: IO[bytes], ours: bool = True) -> None:
         self.taken = 0
         """Bytes of the input read so far."""
         self.truncated = False
         """The compressed input ended before its end."""
         self.compression: str | None = None
         self._source = source
+        self._ours = ours
         self._more: Callable[[int], bytes] = getattr(source, "read1", source.read)
         self._head = b""
         while len(self._head) < _LONGEST_MAGIC and (piece := self._take(_LONGEST_MAGIC)):
@@ -119,8 +120,9 @@ class Stream:
         return data
 
     def close(self) -> None:
-        """Lets go of the input."""
-        self._source.close()
+        """Lets go of the input, if it is ours to close."""
+        if self._ours:
+            self._source.close()
 
     def _take(self, size: int = _TAKEN) -> bytes:
         piece = self._more(size)

@@ -99,12 +99,14 @@ def open_capture(path: Path | Literal["-"], *, filter: Filter, stdin: IO[bytes] 
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror}") from None
     try:
-        return _opened(None if path == "-" else Path(path), source, filter)
-    except (NotACaptureError, CompressionError) as error:
+        stream = Stream(source, ours=path != "-")
+        return _opened(None if path == "-" else Path(path), stream, filter)
+    except (NotACaptureError, CompressionError, CaptureError) as error:
         problem = str(error)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
-    source.close()
+    if path != "-":
+        source.close()
     raise CaptureError(f"{'standard input' if path == '-' else path}: {problem}")
 
 
@@ -112,8 +114,8 @@ def _source(path: Path | Literal["-"], stdin: IO[bytes] | None) -> IO[bytes]:
     return (stdin or sys.stdin.buffer) if path == "-" else Path(path).open("rb")
 
 
-def _opened(path: Path | None, source: IO[bytes], wanted: Filter) -> Capture:
-    stream, notes = Stream(source), Notes()
+def _opened(path: Path | None, stream: Stream, wanted: Filter) -> Capture:
+    notes = Notes()
     sections = stream.peek(4) == MAGIC
     header = stream.peek(24)
     records = (pcapng_records if sections else pcap_records)(stream, notes)  # looks at the header, whoever reads on
@@ -123,7 +125,7 @@ def _opened(path: Path | None, source: IO[bytes], wanted: Filter) -> Capture:
     if libpcap is None or (sections and (stream.compression or not path)):
         capture = own  # what libpcap refuses halfway cannot be read again from a stream
     elif path and not stream.compression:
-        capture = _file(libpcap, path, wanted, own if sections else None)
+        capture = _file(libpcap, path, wanted, own, sections)
     else:
         capture = _Pumped(libpcap, header, wanted, stream)
     capture.size = size
@@ -236,17 +238,18 @@ class _Libpcap(Capture):
 class _File(_Libpcap):
     """A file as it lies. What libpcap does not take of a pcapng, this package reads on."""
 
-    def __init__(self, library: ModuleType, path: Path, wanted: Filter, own: _Own | None) -> None:
+    def __init__(self, library: ModuleType, path: Path, wanted: Filter, own: _Own, sections: bool) -> None:
         super().__init__(library, str(path.absolute()), wanted)
         self._own = own
+        self._sections = sections
         self._position = 0
-        if own is not None:
+        if sections:
             self.dropped = dropped_at_end(path)
 
     def damaged(self, problem: str, each: Each) -> None:
         """Reads the file again, past what is known."""
         own = self._own
-        if own is None:
+        if not self._sections:
             super().damaged(problem, each)
             return
         own.read(each, self.passed, self._stopped)
@@ -260,16 +263,13 @@ class _File(_Libpcap):
 
     def close(self) -> None:
         super().close()
-        if self._own is not None:
-            self._own.close()
+        self._own.close()
 
 
-def _file(library: ModuleType, path: Path, wanted: Filter, own: _Own | None) -> Capture:
+def _file(library: ModuleType, path: Path, wanted: Filter, own: _Own, sections: bool) -> Capture:
     try:
-        return _File(library, path, wanted, own)
-    except NotACaptureError:
-        if own is None:
-            raise
+        return _File(library, path, wanted, own, sections)
+    except NotACaptureError:  # libpcap refuses a header that was found sound
         return own
 
 
@@ -314,7 +314,7 @@ class _Pumped(_Libpcap):
     def close(self) -> None:
         super().close()
         self._pump.join(_PATIENCE)
-        if not self._pump.is_alive():  # it may be waiting for a standard input that stays silent
+        if not self._pump.is_alive():  # else it waits for a standard input that stays silent
             self._stream.close()
 
 
