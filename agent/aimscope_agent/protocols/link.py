@@ -124,9 +124,13 @@ def _labels(data: bytes, start: int) -> Layer | None:
 
 def _sound(data: bytes, start: int) -> bool:
     """The length in an IP header is possible here."""
+    there = len(data) - start
+    length: int
     if data[start] >> 4 == 4:
-        return 20 <= _short(data, start + 2)[0] <= max(len(data) - start, 20)
-    return _short(data, start + 4)[0] + 40 <= max(len(data) - start, 40)
+        (length,) = _short(data, start + 2)
+        return 20 <= length <= max(there, 20)
+    (length,) = _short(data, start + 4)
+    return length + 40 <= max(there, 40)
 
 
 def _ppp(data: bytes, start: int = 0) -> Layer | None:
