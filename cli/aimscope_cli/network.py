@@ -77,7 +77,7 @@ def run(request: Request) -> Report:
     stopped = ("Stopped before its end: the coverage says what was not tried.",) if result.stopped else ()
     outcome = Outcome(
         scope="net",
-        target=planned.targets.described(),
+        target=f"network {planned.targets.described()}",  # never what a device is called
         host="",
         platform="network",
         started=started,

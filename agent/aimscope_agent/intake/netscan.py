@@ -20,6 +20,8 @@ PER_HOST: Final = 8
 """Connections to one address at once, at most."""
 _TICK = 0.004
 _MOST_DEFERRED = 20_000
+_MOST_STARVED = 500
+"""Ticks to wait for a socket where none of our own is open."""
 _SPARE_FILES = 96
 """Descriptors left to the interpreter, to files and to probes that speak."""
 _FEWEST_FILES = 160
@@ -141,6 +143,7 @@ class Sweep:
         self._order: Iterator[tuple[int, int]] = order(len(targets), ports, seed)
         self._loop = asyncio.get_running_loop()
         self._at_once = limits.at_once
+        self._starved = 0
         self._flying: deque[_Try] = deque()
         self._open_now = 0
         self._of_host: Counter[int] = Counter()
@@ -203,12 +206,14 @@ class Sweep:
         try:
             connection = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
-            if error.errno in _EXHAUSTED and self._open_now:
+            if error.errno in _EXHAUSTED and self._starved < _MOST_STARVED:
+                self._starved += 0 if self._open_now else 1  # nothing of ours will come free: somebody else's may
                 self._at_once = max(1, self._open_now)
                 self._ready.appendleft((address, port))
                 return False
             self._count(address, port, error.errno or 0)
             return True
+        self._starved = 0
         connection.setblocking(False)
         try:
             code = connection.connect_ex((text, port))

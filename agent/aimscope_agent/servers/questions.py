@@ -64,7 +64,8 @@ def _plain(*texts: str) -> _Test:
     return lambda answer: answer.body.strip() in texts
 
 
-_SHAPES: Final[tuple[tuple[_Test, tuple[str, ...]], ...]] = (
+_Shapes = tuple[tuple[_Test, tuple[str, ...]], ...]
+_TELLING: Final[_Shapes] = (
     (_body('"jsonrpc"'), (mcp.PATH, _CARD)),
     (_server("concedollamaforkobold"), ("/api/extra/version",)),
     (_server("tornadoserver"), ("/api",)),
@@ -73,6 +74,9 @@ _SHAPES: Final[tuple[tuple[_Test, tuple[str, ...]], ...]] = (
     (_body("/-/routes"), ("/-/healthz",)),  # Ray Serve
     (_plain('{"status":"alive"}'), ("/v2",)),  # KServe
     (_body("<title>Tabby"), ("/v1/health",)),
+)
+"""Answers at ``/`` that a product gives away by, and what it is best asked next."""
+_MADE_WITH: Final[_Shapes] = (
     (_all(_status(404), _body('{"detail":"Not Found"}')), (_OPENAI, "/health")),  # FastAPI
     (_all(_status(404), _plain("Not Found"), _server("uvicorn")), (mcp.PATH, _OPENAI)),  # Starlette
     (_all(_status(404), _body("Cannot GET /")), (mcp.PATH, _OPENAI)),  # Express
@@ -84,7 +88,7 @@ _SHAPES: Final[tuple[tuple[_Test, tuple[str, ...]], ...]] = (
     (_all(_status(404), _plain("")), ("/api/v2/heartbeat", "/info", _OPENAI)),  # axum: Chroma
     (_status(405), ("/info", _OPENAI)),
 )
-"""Ways to answer at ``/``, and what those who answer so are best asked next."""
+"""How frameworks refuse at ``/``, and what is mostly made with them."""
 
 
 class Book:
@@ -133,12 +137,13 @@ class Book:
         known = (*here, *(path for path in self._questions if path not in here))
         named = [path for path in known if any(_names(said, each) for each in self._questions[path].services)]
         yield from sorted(named, key=self._sharing)  # what is asked for the sake of this product alone tells most
-        shaped = next((paths for test, paths in _SHAPES if test(answer)), ())
-        yield from (path for path in shaped[:1] if not here or self.question(path).handshake)
-        yield from (path for path in shaped if path in here)
+        yield from next((paths for test, paths in _TELLING if test(answer)), ())
+        likely = next((paths for test, paths in _MADE_WITH if test(answer)), ())
+        yield from (path for path in likely[:1] if self.question(path).handshake)
+        yield from (path for path in likely if path in here)
         here.sort(key=self._sharing, reverse=True)
         yield from here
-        yield from shaped
+        yield from likely
         if answer.status not in {401, 403, 407}:
             yield _OPENAI
 
