@@ -144,10 +144,12 @@ class Connections:
     # -- payload
 
     def _payload(self, key: Key, found: Segment, datagram: Datagram) -> None:
-        flow = self._flows.get(key) or self._found(key, found, datagram.data)
-        if flow is None:
-            return
         _, sequence, acknowledged, flags, start, end = found
+        flow = self._flows.get(key)
+        if flow is None:
+            flow = self._new(key, found, datagram.data)
+            if flow is None:
+                return
         flow.established = True
         if flags & ACK:
             if flow.into is None:
@@ -161,7 +163,7 @@ class Connections:
             self._take(flow, sequence, datagram.data, start, end)
             self._settle(flow)
 
-    def _found(self, key: Key, found: Segment, data: bytes) -> Flow | None:
+    def _new(self, key: Key, found: Segment, data: bytes) -> Flow | None:
         """A connection for the first payload that is seen of it, if it may be understood."""
         done = self._done.get(key)
         if done is not None:
@@ -169,29 +171,30 @@ class Connections:
                 return None
             del self._done[key]
         expected = self._openings.pop(key, None)
-        dns = key[2][:2] == _DNS or key[2][2:] == _DNS
+        first, ports = data[found.start], key[2]
+        dns = ports[:2] == _DNS or ports[2:] == _DNS
         if expected is not None and distance(found.sequence, expected) > 0:
             flow = self._start(key, expected, dns=dns)  # its first words have been overtaken
-        elif data[found.start] in BEGINNINGS or dns:
+        elif first in BEGINNINGS or dns:
             flow = self._start(key, found.sequence, dns=dns)
         else:
-            return self._stray(key, found, data)
+            # the middle of something; who is the client can only be guessed
+            host = self._led(key) if ports[2:] < ports[:2] else ""
+            if not host:
+                if first != _APPLICATION_DATA and key not in self._strays:
+                    self._keep_stray(key, found, data)
+                return None
+            flow = self._start(key, found.sequence)
+            flow.host, flow.loose = host, True
         flow.whole = expected is not None
         return flow
 
-    def _stray(self, key: Key, found: Segment, data: bytes) -> Flow | None:
-        """The middle of something. Kept for a moment: its beginning may have been overtaken."""
-        host = self._led(key)
-        if host:
-            flow = self._start(key, found.sequence)
-            flow.host, flow.loose = host, True
-            return flow
-        size = found.end - found.start
-        if key not in self._strays and data[found.start] != _APPLICATION_DATA and size <= LARGEST_STRAY:
+    def _keep_stray(self, key: Key, found: Segment, data: bytes) -> None:
+        """Remember it for a moment: its beginning may have been overtaken."""
+        if found.end - found.start <= LARGEST_STRAY:
             self._strays[key] = found.sequence, data[found.start : found.end]
             if len(self._strays) > MOST_STRAYS:
                 self._strays.popitem(last=False)
-        return None
 
     def _take(self, flow: Flow, sequence: int, data: bytes, start: int, end: int) -> None:
         """One more segment of a connection that is still being read."""
