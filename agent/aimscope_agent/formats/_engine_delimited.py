@@ -29,7 +29,7 @@ class Delimited:
     def parse(self, line: str) -> Fields | None:
         """The columns; too few are no line of the format."""
         values = self._split(line)
-        if values is None or len(values) > _MOST:
+        if not values or len(values) > _MOST:
             return None
         if self._is_header(values):
             self.state = State(columns=tuple(values))

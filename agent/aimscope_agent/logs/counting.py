@@ -6,7 +6,7 @@ The answers are those of ``Recogniser``, which judges whatever comes up for the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from aimscope_agent.privacy import Curtain
 from aimscope_agent.recognise import Recogniser
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.conditions import regex_literal
-from aimscope_signatures.fold import MAX_SOURCES, Tally
+from aimscope_signatures.fold import MAX_SOURCES, Tally, merge
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.matcher import LARGE_UPLOAD, Matcher
 from aimscope_signatures.model import Observation, Sighting, Value
@@ -161,7 +161,7 @@ class Counting:
         )
 
     def take(self, fields: Fields, when: Callable[[Fields], int], place: Callable[[], str]) -> None:
-        """What a line says; ``when`` and ``place`` are asked only where it matters."""
+        """What a line says. ``when`` tells its time, ``place`` its number: asked only where it matters."""
         if self._sums >= _REMEMBERED or len(self._templates) >= _REMEMBERED:
             self.settle()
         for plan in self._plans:
@@ -252,13 +252,31 @@ class Counting:
 
     def settle(self) -> None:
         """Bring everything into the tally."""
-        for template in self._templates.values():
-            for total in template.sums.values():
-                for sighting in template.sightings:
-                    self.tally.merge(_summed(sighting, total))
-            template.sums.clear()
+        found = [
+            _summed(sighting, total)
+            for template in self._templates.values()
+            for total in template.sums.values()
+            for sighting in template.sightings
+        ]
+        found.sort(key=lambda sighting: int(sighting.sources[0]))
+        for sighting in _in_order(found):
+            self.tally.merge(sighting)
         self._templates.clear()
         self._sums = 0
+
+
+def _in_order(found: Iterable[Sighting]) -> Iterable[Sighting]:
+    """Sums of one total together, its places in the order of lines."""
+    totals: dict[tuple[object, ...], Sighting] = {}
+    for one in found:
+        key = (one.service, one.kind, one.subject, one.month, one.asset, one.evidence)
+        known = totals.get(key)
+        if known is None:
+            totals[key] = one
+        else:
+            places = sorted({*known.sources, *one.sources}, key=int)[:MAX_SOURCES]
+            totals[key] = msgspec.structs.replace(merge(known, one), sources=tuple(places))
+    return totals.values()
 
 
 def _summed(sighting: Sighting, total: _Sum) -> Sighting:

@@ -30,23 +30,39 @@ def is_document(head: bytes, paths: Iterable[str]) -> bool:
     if line_break and first.rstrip()[-1:] in {b"{", b"[", b","}:
         return True
     beginning = b"".join(first[:4_096].split())
-    return any(f'"{path}":['.encode() in beginning for path in paths)
+    return any(_outermost(beginning, f'"{path}":['.encode()) for path in paths)
+
+
+def _outermost(text: bytes, wanted: bytes) -> bool:
+    """Whether a field is one of the document itself."""
+    at = text.find(wanted)
+    return at >= 0 and text.count(b"{", 0, at) - text.count(b"}", 0, at) == 1
 
 
 def document_lines(text: bytes, paths: Iterable[str]) -> bytes:
     """The records of a document, one a line; text that is none, as it is."""
     whole = _array(text)
     if whole is None:
-        fields = _object(text)
-        if fields is not None:
-            whole = next((found for path in paths if path in fields if (found := _array(bytes(fields[path])))), None)
-            if whole is None:
-                whole = [text.strip()]
+        if (found := _records(text, paths)) is not None:
+            whole = found
+        elif (first := text.lstrip().partition(b"\n")[0]) and _records(first, paths) is not None:
+            whole = [each for line in text.splitlines() if line for each in _records(line, paths) or [line]]
         elif text.lstrip().partition(b"\n")[0].strip() in {b"{", b"["}:
             whole = list(_concatenated(text))
     if whole is None:
         return text
     return b"".join(record.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n" for record in whole)
+
+
+def _records(text: bytes, paths: Iterable[str]) -> list[bytes] | None:
+    """The records of one object: those in its array, else the object itself."""
+    fields = _object(text)
+    if fields is None:
+        return None
+    for path in paths:
+        if path in fields and (found := _array(bytes(fields[path]))) is not None:
+            return found
+    return [text.strip()]
 
 
 def _array(text: bytes) -> list[bytes] | None:

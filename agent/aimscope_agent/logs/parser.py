@@ -114,6 +114,13 @@ class Parser:
             self.first = at
         return at
 
+    def time_of(self, line: bytes) -> int:
+        """When a line was, which is not counted; 0 where it does not say."""
+        fields = self._reader.fields(line) if len(line) <= LONGEST_LINE else None
+        at = self.format.at(fields, self.clock) if fields and self.format.fits(fields, line) else 0
+        self.latest = at or self.latest
+        return at
+
     def unreadable(self, number: int) -> None:
         """Count a line that is none of the format."""
         self.counts.unreadable += 1

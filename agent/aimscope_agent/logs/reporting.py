@@ -29,7 +29,9 @@ class Summed(msgspec.Struct, frozen=True):
     @property
     def failed(self) -> bool:
         """Whether hardly anything was of the format."""
-        return self.part.sampled > 0 and self.part.sampled_unreadable > self.part.sampled * (1 - READABLE)
+        part = self.part
+        most = 1 - READABLE
+        return part.unreadable > part.lines * most or part.sampled_unreadable > part.sampled * most
 
 
 def summed(shown: str, form: Format, size: int, parts: Sequence[Part], tally: Tally) -> Summed:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from aimscope_agent.formats._engines import State
+from aimscope_agent.formats._expressions import Fields
 from aimscope_agent.formats._format import Format
 from aimscope_agent.logs import prefilter
 from aimscope_agent.logs.counting import Counting, Judge
-from aimscope_agent.logs.needles import needles
+from aimscope_agent.logs.needles import Needle, needles
 from aimscope_agent.logs.parser import Parser
 from aimscope_agent.logs.prefilter import Prefilter
 from aimscope_agent.privacy import Curtain
@@ -21,6 +22,8 @@ from aimscope_signatures.model import Sighting
 
 SMALL = 262_144
 """Bytes of a block that is read line by line."""
+_TIMELESS = 10_000
+"""Lines without a time, one after the other, after which none is expected any more."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -68,6 +71,7 @@ class Workshop:
         self.judge = Judge(catalogue, curtain)
         self._catalogue = catalogue
         self._search = search and prefilter.available()
+        self._searches: dict[tuple[tuple[Needle, ...], bool, bool], Prefilter] = {}
         self._prefilters: dict[str, Prefilter | None] = {}
 
     def prefilter(self, form: Format) -> Prefilter | None:
@@ -76,12 +80,16 @@ class Workshop:
             return None
         if form.name not in self._prefilters:
             found = needles(form, self._catalogue)
-            made = None
-            if found is not None:
-                headers = form.map.engine in {"w3c", "zeek"}
-                made = Prefilter(found, headers=headers, json=form.map.engine == "json_lines")
-            self._prefilters[form.name] = made
+            self._prefilters[form.name] = None if found is None else self._made(form, found)
         return self._prefilters[form.name]
+
+    def _made(self, form: Format, found: tuple[Needle, ...]) -> Prefilter:
+        """Formats that give the same fields share a search."""
+        headers, json = form.map.engine in {"w3c", "zeek"}, form.map.engine == "json_lines"
+        known = self._searches.get((found, headers, json))
+        if known is None:
+            known = self._searches[found, headers, json] = Prefilter(found, headers=headers, json=json)
+        return known
 
 
 class Scan:
@@ -96,11 +104,13 @@ class Scan:
         self._form = form
         self._lines = 0
         self._sampled = self._sampled_unreadable = 0
+        self._looked = self._untimed = 0
 
     def block(self, data: bytes) -> None:
         """Read what is of interest in whole lines, count the rest."""
         search = self._workshop.prefilter(self._form) if len(data) > self._workshop.small else None
         place = _Place(data, self._lines)
+        self._looked = 0
         if search is None:
             self._every(data, place)
         else:
@@ -147,11 +157,30 @@ class Scan:
         torn = parser.counts.unreadable
         fields = parser.fields(data[start:end], start)
         if fields:
+            when = functools.partial(self._when, data, start)
             if timed:
-                parser.at(fields)
-            self._counting.take(fields, parser.at, functools.partial(place.of, start))
+                when(fields)
+            self._counting.take(fields, when, functools.partial(place.of, start))
         elif parser.counts.unreadable > torn and parser.counts.quarantine[-1:] == [start]:
             parser.counts.quarantine[-1] = int(place.of(start))
+
+    def _when(self, data: bytes, start: int, fields: Fields) -> int:
+        """The time of a line; where it states none, that of the nearest line before it, read or not."""
+        parser = self._parser
+        untimed = parser.counts.untimed
+        at = parser.at(fields)
+        if parser.counts.untimed == untimed or self._untimed > _TIMELESS:
+            return at
+        end = start - 1
+        while end > self._looked:
+            before = data.rfind(b"\n", 0, end) + 1
+            if parser.time_of(data[before:end]):
+                self._untimed = 0
+                break
+            self._untimed += 1
+            end = before - 1
+        self._looked = start
+        return parser.latest or at
 
     def result(self, *, stopped: bool = False, truncated: bool = False) -> Part:
         """What came of it."""

@@ -35,23 +35,28 @@ def catalogue() -> Catalogue:
 
 
 @functools.cache
+def matcher() -> Matcher:
+    return Matcher(catalogue())
+
+
+@functools.cache
 def map_of(name: str) -> Format:
     return load_file(Path(FOLDER[0]) / f"{name}.yaml")
 
 
 @functools.cache
-def shop(name: str, search: bool) -> Workshop:
-    return Workshop({name: map_of(name)}, catalogue(), None, search=search, small=0)
+def shop(search: bool) -> Workshop:
+    return Workshop({name: map_of(name) for name in NAMES}, catalogue(), None, search=search, small=0)
 
 
 def scanned(name: str, text: bytes, *, search: bool) -> Part:
-    scan = Scan(map_of(name), shop(name, search), zone="utc", now=NOW)
+    scan = Scan(map_of(name), shop(search), zone="utc", now=NOW)
     scan.block(text)
     return scan.result()
 
 
 def one_by_one(name: str, text: bytes) -> tuple[Sighting, ...]:
-    recogniser = Recogniser(Matcher(catalogue()))
+    recogniser = Recogniser(matcher())
     recogniser.take_all(Parser(map_of(name), zone="utc", now=NOW).feed(text, 1, ""))
     return tuple(plain(sighting) for sighting in recogniser.sightings())
 

@@ -1,0 +1,160 @@
+"""`scan logs`, `logs try`, `logs formats`, as a person uses them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+ZEEK = {"ts": 1_795_000_000.5, "id.orig_h": "192.0.2.7", "id.resp_h": "198.51.100.3", "trans_depth": 1, "uri": "/"}
+LOG = "".join(json.dumps({**ZEEK, "host": host}) + "\n" for host in ("www.example.com", "claude.ai", "claude.ai"))
+MAP = """\
+name: corp-proxy
+title: Proxy of the house
+vendor: House
+engine: delimited
+options: {separator: pipe, columns: [when, who, host]}
+recognise: {fields: [when, who, host], values: {when: ["20*"]}}
+time: [when]
+records:
+  - kind: http.request
+    fields: {host: host}
+    user: who
+verified: memory
+"""
+
+
+@pytest.fixture(autouse=True)
+def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIMSCOPE_FORMATS", str(tmp_path / "formats"))
+    monkeypatch.setenv("AIMSCOPE_CONFIG", str(tmp_path / "config.yaml"))
+    (tmp_path / "config.yaml").write_text("privacy: {users: keep}\n")
+    (tmp_path / "http.log").write_text(LOG)
+
+
+def services(text: str) -> dict[str, int]:
+    return {row["service"]: sum(e.get("count", 1) for e in row["evidence"]) for row in json.loads(text)["findings"]}
+
+
+def test_a_log(aimscope: Run) -> None:
+    answer = aimscope("scan", "logs", "http.log")
+    assert answer.exit_code == 0
+    assert "Claude" in answer.stdout
+    assert "http.request: claude.ai [192.0.2.7]  http.log:2" in answer.stdout
+    assert "zeek-json http.log" in answer.stdout
+    assert "3 lines, 2026-11-18 11:06 to 2026-11-18 11:06 UTC" in answer.stderr
+
+
+def test_as_json_and_the_same_by_every_line(aimscope: Run) -> None:
+    answer = aimscope("scan", "logs", "http.log", "--json", "--strict-coverage")
+    assert services(answer.stdout) == {"claude": 2}
+    (coverage,) = json.loads(answer.stdout)["coverage"]
+    assert coverage["counts"]["lines"] == 3
+    every = aimscope("scan", "logs", "http.log", "--json", "--every-line", "--jobs", "1")
+    assert json.loads(every.stdout)["findings"] == json.loads(answer.stdout)["findings"]
+
+
+def test_standard_input_and_compressed(aimscope: Run, tmp_path: Path) -> None:
+    assert services(aimscope("scan", "logs", "-", "--json", input=LOG).stdout) == {"claude": 2}
+    (tmp_path / "http.log.1.gz").write_bytes(gzip.compress(LOG.encode()))
+    assert services(aimscope("scan", "logs", "http.log.1.gz", "--json").stdout) == {"claude": 2}
+
+
+def test_a_folder_is_read_as_far_as_it_can_be(aimscope: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.log").write_text(LOG)
+    (folder / "b.log").write_text(LOG)
+    (folder / "notes.txt").write_text("buy milk\n")
+    (folder / "empty.log").write_text("")
+    answer = aimscope("scan", "logs", folder, "--json", "--strict-coverage")
+    assert answer.exit_code == 4
+    assert services(answer.stdout) == {"claude": 4}
+    report = json.loads(answer.stdout)
+    (gap,) = next(part["gaps"] for part in report["coverage"] if part["sensor"] == "folders")
+    assert (gap["reason"], gap["source"].endswith("notes.txt")) == ("its lines fit no known format", True)
+
+
+def test_what_cannot_be_recognised_is_an_error_that_says_how_to_go_on(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("buy milk\n")
+    answer = aimscope("scan", "logs", "notes.txt")
+    assert answer.exit_code == 2
+    assert "its lines fit no known format" in answer.stderr
+    assert "--format" in answer.stderr
+    assert aimscope("scan", "logs", "none.log").exit_code == 2
+    assert "no format 'x'" in aimscope("scan", "logs", "http.log", "--format", "x").stderr
+    assert "no time zone" in aimscope("scan", "logs", "http.log", "--zone", "Mars").stderr
+
+
+def test_a_log_that_is_mostly_unreadable(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "torn.log").write_text("buy milk\n" * 20 + LOG)
+    answer = aimscope("scan", "logs", "torn.log", "--format", "zeek-json")
+    assert answer.exit_code == 2
+    assert "lines that are torn or not of zeek-json" in answer.stdout
+    assert "milk" not in answer.stdout + answer.stderr
+
+
+def test_torn_lines_are_named(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "torn.log").write_text(LOG * 4 + LOG[:40] + "\n" + LOG)
+    answer = aimscope("scan", "logs", "torn.log", "--json", "--strict-coverage")
+    assert answer.exit_code == 4
+    (coverage,) = json.loads(answer.stdout)["coverage"]
+    assert coverage["gaps"][0]["source"] == "torn.log:13"
+    assert services(answer.stdout) == {"claude": 10}
+
+
+def test_ai_that_nobody_knows(aimscope: Run, tmp_path: Path) -> None:
+    asked = json.dumps({**ZEEK, "host": "llm.corp.example", "uri": "/v1/chat/completions?key=secret"}) + "\n"
+    (tmp_path / "http.log").write_text(asked)
+    answer = aimscope("scan", "logs", "http.log", "--explain")
+    assert "AI API at llm.corp.example" in answer.stdout
+    assert "because path inference_path '/chat/completions'" in answer.stdout
+    assert "secret" not in answer.stdout
+
+
+def test_privacy(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("privacy: {users: drop, devices: pseudonym}\n")
+    text = aimscope("scan", "logs", "http.log", "--json").stdout
+    assert "192.0.2.7" not in text
+    assert '"device-' in text
+
+
+def test_an_own_format(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "proxy.log").write_text("2026-11-23 10:00:00|ann|claude.ai\n2026-11-23 10:00:01|bob|www.example.com\n")
+    assert aimscope("logs", "try", "proxy.log").exit_code == 1
+    (tmp_path / "corp-proxy.yaml").write_text(MAP)
+    tried = aimscope("logs", "try", "proxy.log", "--map", "corp-proxy.yaml", "--zone", "utc")
+    assert tried.exit_code == 0
+    assert "1  2026-11-23T10:00:00Z  http.request  host=claude.ai  [user ann]" in tried.stdout
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "corp-proxy.yaml").rename(tmp_path / "formats" / "corp-proxy.yaml")
+    assert "corp-proxy" in aimscope("logs", "formats", "house").stdout
+    assert services(aimscope("scan", "logs", "proxy.log", "--json").stdout) == {"claude": 1}
+
+
+def test_a_malformed_own_format_names_file_and_field(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "formats" / "corp-proxy.yaml").write_text(MAP + "colour: red\n")
+    answer = aimscope("scan", "logs", "http.log")
+    assert answer.exit_code == 2
+    assert "corp-proxy.yaml" in answer.stderr
+    assert "colour" in answer.stderr
+
+
+def test_trying(aimscope: Run) -> None:
+    answer = aimscope("logs", "try", "http.log", "--json", "--lines", "2")
+    trial = json.loads(answer.stdout)
+    assert (trial["format"], trial["lines"], len(trial["facts"])) == ("zeek-json", 2, 2)
+    assert "/" not in trial["facts"][0]["fields"].get("host", "")
+    assert aimscope("logs", "try", "-", input=LOG).exit_code == 0
+
+
+def test_the_list_of_formats(aimscope: Run) -> None:
+    rows = json.loads(aimscope("logs", "formats", "--json").stdout)
+    zeek = next(row for row in rows if row["name"] == "zeek-json")
+    assert "host name" in zeek["gives"]
+    assert aimscope("logs", "formats", "no such product").exit_code == 2
