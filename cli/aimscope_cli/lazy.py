@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import pkgutil
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,21 @@ from typer.core import TyperGroup
 def folder_group(package: str, folder: Path, default: str = "") -> type[TyperGroup]:
     """A typer group over the modules of ``package`` in ``folder``, each of which has an `app`.
 
+    A command whose name Python keeps for itself has a module that ends in ``_``: `import_`.
     ``default`` is the command that runs where the first word is none of them: `aimscope scan --json`.
     """
 
     class FolderGroup(TyperGroup):
         def list_commands(self, ctx: Any) -> list[str]:
             del ctx
-            return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
+            modules = (module.name for module in pkgutil.iter_modules([str(folder)]))
+            return sorted(name.removesuffix("_") for name in modules if not name.startswith("_"))
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
             if cmd_name not in self.list_commands(ctx):
                 return None
-            module = importlib.import_module(f"{package}.{cmd_name}")
+            word = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+            module = importlib.import_module(f"{package}.{word}")
             command = typer.main.get_command(module.app)
             command.name = cmd_name
             return command

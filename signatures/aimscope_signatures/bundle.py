@@ -17,7 +17,7 @@ import platformdirs
 from aimscope_signatures import catalogue
 from aimscope_signatures.catalogue import SERVICES, Catalogue, Entry
 
-FORMAT = 4
+FORMAT = 5
 PACKAGED = Path(__file__).parent / "catalogue.msgpack"
 
 

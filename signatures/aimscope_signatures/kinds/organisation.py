@@ -27,6 +27,7 @@ ORGANISATION: Final[tuple[Kind, ...]] = (
         presence="configured",
         ceiling="low",
         counts="event",
-        vendor=Field("product_name", "Vendor or product in the statement's line."),
+        vendor=Field("product_name", "Vendor or product in the statement's line, without numbers."),
+        phrases=Field("product_name", "Parts of the line that may be a name.", local=True),
     ),
 )
