@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from aimscope_agent.formats._expressions import (
+    NOTHING,
     Expression,
     Fields,
     address,
@@ -92,7 +93,7 @@ def holding(globs: Globs, *, every: bool = True) -> Test:
 def _one(name: str, patterns: Sequence[str]) -> Test:
     read = expression(name)
     if tuple(patterns) == ("?*",):
-        return lambda fields: any(read(fields))
+        return _present(name) if _PLAIN_NAME.match(name) else lambda fields: any(read(fields))
     plain = frozenset(pattern.lower() for pattern in patterns if not re.search(r"[*?\[!]", pattern))
     wanted = [re.compile(fnmatch.translate(p.lower())) for p in patterns if p.lower() not in plain and p[:1] != "!"]
     forbidden = [re.compile(fnmatch.translate(p[1:].lower())) for p in patterns if p[:1] == "!"]
@@ -110,6 +111,22 @@ def _one(name: str, patterns: Sequence[str]) -> Test:
 
 
 _EMPTY: Final = [""]
+_PLAIN_NAME: Final = re.compile(r"[^|+=\[\]]+\Z")
+
+
+def _present(name: str) -> Test:
+    """Whether a field says something: asked of every line, so without detours."""
+    nested = "." in name
+
+    def holds(fields: Fields) -> bool:
+        found = fields.get(name)
+        if found is None and nested:
+            return any(map(value_of, look_up(fields, name)))
+        if type(found) is str:
+            return found not in NOTHING and value_of(found) != ""
+        return found is not None and value_of(found) != ""
+
+    return holds
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -130,11 +147,20 @@ class Reading(msgspec.Struct, frozen=True):
 
     def row(self, fields: Fields, start: int, end: int) -> list[tuple[str, ...]]:
         """Texts of the columns from ``start`` to ``end``: one row, or one for each element of an array."""
-        columns = [read(fields) for _, read, _ in self.columns[start:end]]
-        if all(len(values) < 2 for values in columns):
-            return [tuple(values[0] if values else "" for values in columns)]
-        most = max(map(len, columns))
-        return [tuple(_at(values, index) for values in columns) for index in range(most)]
+        columns = []
+        row = []
+        most = 1
+        for _, read, _ in self.columns[start:end]:
+            values = read(fields)
+            columns.append(values)
+            if values:
+                row.append(values[0])
+                most = max(most, len(values))
+            else:
+                row.append("")
+        if most == 1:
+            return [tuple(row)]
+        return [tuple([_at(values, index) for values in columns]) for index in range(most)]
 
     def who(self, fields: Fields) -> tuple[str, str, bool]:
         """User, device, and whether a filter refused it."""

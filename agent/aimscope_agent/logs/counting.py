@@ -14,13 +14,12 @@ import msgspec
 from aimscope_agent.formats._expressions import Fields
 from aimscope_agent.formats._format import Format, Reading
 from aimscope_agent.privacy import Curtain
-from aimscope_agent.recognise import Recogniser
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.conditions import regex_literal
 from aimscope_signatures.fold import MAX_SOURCES, Tally, merge
 from aimscope_signatures.kinds import KINDS
-from aimscope_signatures.matcher import LARGE_UPLOAD, Matcher
-from aimscope_signatures.model import Observation, Sighting, Value
+from aimscope_signatures.matcher import LARGE_UPLOAD, Matcher, presence_of
+from aimscope_signatures.model import Detection, Observation, Sighting, Value
 from aimscope_signatures.unknown import INFERENCE_PATHS, candidate
 
 _REMEMBERED: Final = 50_000
@@ -48,20 +47,15 @@ class Judge:
 
     def path(self, text: str) -> str:
         """A path, where anything may depend on it; else nothing."""
-        if self._beginnings is None or text[:4] in self._beginnings:
+        if self._beginnings is None or text.startswith(self._beginnings):
             return text
         return text if text.rstrip("/").lower().endswith(INFERENCE_PATHS) else ""
 
-    def concerns(self, observation: Observation) -> bool:
-        """Whether what is observed is, or looks like, AI."""
-        if observation.kind in self.contextual:
-            return True
-        detections = self._matcher.match(observation)
-        return bool(detections) or candidate(observation, detections) is not None
-
-    def sightings(self, observation: Observation) -> tuple[Sighting, ...]:
-        """The totals that one observation makes."""
-        return Recogniser(self._matcher, "", self._curtain).take(observation)
+    def detections(self, observation: Observation) -> tuple[Detection, ...]:
+        """What the observation speaks for, as ``Recogniser`` tells it."""
+        found = self._matcher.match(observation)
+        unknown = candidate(observation, found)
+        return found if unknown is None else (*found, unknown)
 
     def kept(self, subject: str, asset: str) -> tuple[str, str]:
         """A person and a device as they may be kept."""
@@ -76,21 +70,19 @@ class Judge:
         return found
 
 
-def _path_beginnings(catalogue: Catalogue) -> frozenset[str] | None:
-    """The first four characters of every path that a clause asks for; ``None`` where one may begin in any way."""
+def _path_beginnings(catalogue: Catalogue) -> tuple[str, ...] | None:
+    """What the paths begin with that clauses ask for; ``None`` where one may begin in any way."""
     found: set[str] = set()
     for entry in catalogue:
         for clause in entry.clauses:
-            if clause.kind != "http.request":
-                continue
-            for test in clause.tests:
+            for test in clause.tests if clause.kind == "http.request" else ():
                 if test.field == "path":
                     for value in test.values:
                         literal = regex_literal(value) if test.operator == "regex" else re.split(r"[*?{]", value)[0]
-                        if len(literal) < 4 or test.operator not in {"equals", "prefix", "glob", "regex"}:
+                        if len(literal) < 2 or test.operator not in {"equals", "prefix", "glob", "regex"}:
                             return None
-                        found.add(literal[:4])
-    return frozenset(found)
+                        found.add(literal)
+    return tuple(sorted(found))
 
 
 class _Plan:
@@ -152,7 +144,7 @@ class Counting:
         """Observations that were AI, or look like it."""
         self.tally = tally
         self._judge = judge
-        self._verdicts: dict[tuple[int, _Row], bool] = {}
+        self._verdicts: dict[tuple[int, _Row], tuple[Detection, ...]] = {}
         self._templates: dict[tuple[object, ...], _Template] = {}
         self._sums = 0
         self._plans = tuple(
@@ -187,7 +179,7 @@ class Counting:
         verdict = self._verdicts.get((plan.number, about))
         if verdict is None:
             verdict = self._verdict(plan, about)
-        if not verdict:
+        if not verdict and not plan.contextual:
             return
         reading = plan.reading
         rows = reading.row(fields, reading.named, len(reading.columns))
@@ -200,7 +192,8 @@ class Counting:
         key = (plan.number, about, context, blocked, large, at // _DAY)
         template = self._templates.get(key)
         if template is None:
-            template = self._template(plan, about, rest, blocked=blocked, large=large, at=at, key=key)
+            template = self._template(plan, about, rest, verdict, blocked=blocked, large=large, at=at)
+            self._templates[key] = template
         if not template.sightings:
             return
         self.observed += 1
@@ -220,27 +213,44 @@ class Counting:
         if plan.received >= 0 and (received := plan.volume(rest, plan.received)) is not None:
             total.bytes_in = (total.bytes_in or 0) + received
 
-    def _verdict(self, plan: _Plan, about: _Row) -> bool:
+    def _verdict(self, plan: _Plan, about: _Row) -> tuple[Detection, ...]:
+        """What the catalogue says of names alone."""
         blank = ("",) * (len(plan.reading.columns) - plan.reading.named)
         observation = plan.reading.observation((*about, *blank), ("", "", False), 0, "")
-        verdict = observation is not None and self._judge.concerns(observation)
+        verdict = self._judge.detections(observation) if observation is not None else ()
         if len(self._verdicts) >= _REMEMBERED:
             self._verdicts.clear()
         self._verdicts[plan.number, about] = verdict
         return verdict
 
     def _template(
-        self, plan: _Plan, about: _Row, rest: _Row, *, blocked: bool, large: bool, at: int, key: tuple[object, ...]
+        self,
+        plan: _Plan,
+        about: _Row,
+        rest: _Row,
+        verdict: tuple[Detection, ...],
+        *,
+        blocked: bool,
+        large: bool,
+        at: int,
     ) -> _Template:
-        """What the catalogue says of the name; whose it is comes later."""
+        """Sightings of the name on that day; whose they are comes later."""
         kept = tuple("" if n == plan.client or not plan.contextual else text for n, text in enumerate(rest))
         observation = plan.reading.observation((*about, *kept), ("", "", blocked), at, "")
-        if observation is not None and large:
+        if observation is None:
+            return _Template((), {})
+        if large:
             fields = {**observation.fields, "bytes_out": LARGE_UPLOAD}
             observation = msgspec.structs.replace(observation, fields=fields)
-        found = self._judge.sightings(observation) if observation is not None else ()
-        self._templates[key] = template = _Template(found, {})
-        return template
+        if plan.contextual:
+            verdict = self._judge.detections(observation)
+        presence = presence_of(observation)
+        tally = Tally("")
+        for each in verdict:
+            # a candidate says what its kind says, whatever the volume
+            stated = presence if each.service else each.presence
+            tally.add(msgspec.structs.replace(each, observation=observation, presence=stated))
+        return _Template(tally.sightings(), {})
 
     def _sum(self, plan: _Plan, template: _Template, rest: _Row, client: str, user: str, device: str, at: int) -> _Sum:
         self._sums += 1
@@ -280,8 +290,9 @@ def _in_order(found: Iterable[Sighting]) -> Iterable[Sighting]:
 
 
 def _summed(sighting: Sighting, total: _Sum) -> Sighting:
-    details = dict(total.details)
-    details.update(sighting.details)
+    details = total.details
+    if sighting.details:
+        details = tuple(sorted({**dict(details), **dict(sighting.details)}.items()))
     return Sighting(
         month=sighting.month,
         asset=total.asset,
@@ -297,7 +308,7 @@ def _summed(sighting: Sighting, total: _Sum) -> Sighting:
         days=sighting.days,
         sources=tuple(total.sources),
         held=sighting.held,
-        details=tuple(sorted(details.items())),
+        details=details,
         bytes_out=total.bytes_out,
         bytes_in=total.bytes_in,
     )
