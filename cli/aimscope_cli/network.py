@@ -193,7 +193,7 @@ def _words(word: str) -> tuple[str, ...]:
     """A target, or the targets of a file."""
     path = Path(word)
     try:
-        if not path.is_file():
+        if _is_address(word) or not path.is_file():
             return (word,)
         with path.open("rb") as file:
             data = file.read(_LARGEST_FILE + 1)
@@ -202,6 +202,13 @@ def _words(word: str) -> tuple[str, ...]:
     if len(data) > _LARGEST_FILE:
         raise Failure(f"{word} is larger than {_LARGEST_FILE:,} bytes")
     return words_of(data.decode("utf-8-sig", "replace"))
+
+
+def _is_address(word: str) -> bool:
+    try:
+        return span_of(word) is not None
+    except TargetError:
+        return False
 
 
 def _resolved(names: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -81,7 +81,7 @@ def test_a_server_on_the_network_is_told_by_its_answer(report: dict[str, Any], s
 
 
 def test_versions_are_told(report: dict[str, Any]) -> None:
-    stated = {"gradio": "6.31.0", "mlflow": "3.17.2", "litellm": "1.106.2"}
+    stated = {"gradio": "6.31.0", "mlflow": "3.17.2", "jupyter": "2.21.1"}
     for service, version in stated.items():
         assert {one["details"].get("version") for one in evidence(report, service)} == {version}, service
 

@@ -68,9 +68,10 @@ def _open_files(wanted: int) -> int:
         return wanted
     if soft < wanted:
         more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
-            soft = more
+        if more > soft:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+                soft = more
     return soft
 
 
@@ -133,8 +134,7 @@ class Sweep:
     ) -> None:
         self.total = len(targets) * len(ports)
         self.counts: Counter[str] = Counter()
-        self.answering: set[int] = set()
-        """Addresses that gave any sign of life."""
+        self._alive = bytearray(len(targets))
         self._targets = targets
         self._limits = limits
         self._pace = pace
@@ -155,6 +155,11 @@ class Sweep:
     def tried(self) -> int:
         """Ports whose state is known by now."""
         return sum(self.counts.values())
+
+    @property
+    def answering(self) -> int:
+        """Addresses that gave any sign of life."""
+        return self._alive.count(1)
 
     async def run(self, tell: Callable[[int, int], None] = lambda _done, _total: None) -> None:
         """Until everything was tried. When cancelled, what is on its way counts as not tried."""
@@ -271,6 +276,6 @@ class Sweep:
     def _note(self, address: int, port: int, state: str) -> None:
         self.counts[state] += 1
         if state in {"open", "closed"}:
-            self.answering.add(address)
+            self._alive[address] = 1
         if state == "open":
             self._opened(self._targets[address], port)

@@ -51,6 +51,14 @@ async def survey(
     return await _Survey(targets, ports, limits, recogniser, now=now, seed=seed, named=named).run(tell)
 
 
+class _Host:
+    """One address: how many of its open ports wait to be asked, and how many may be at once."""
+
+    def __init__(self) -> None:
+        self.ports = 0
+        self.slots = asyncio.Semaphore(_PROBES_PER_HOST)
+
+
 class _Survey:
     def __init__(
         self,
@@ -74,7 +82,7 @@ class _Survey:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(PROBES_AT_ONCE)
-        self._hosts: dict[str, asyncio.Semaphore] = {}
+        self._hosts: dict[str, _Host] = {}
         self._gaps = Gaps()
         self._counts: Counter[str] = Counter()
         self._names: dict[str, str] = {}
@@ -111,13 +119,18 @@ class _Survey:
         task.add_done_callback(self._tasks.discard)
 
     async def _ask(self, address: str, port: int) -> None:
-        host = self._hosts.setdefault(address, asyncio.Semaphore(_PROBES_PER_HOST))
-        async with host, self._slots:
-            try:
+        host = self._hosts.setdefault(address, _Host())
+        host.ports += 1
+        try:
+            async with host.slots, self._slots:
                 probed = await self._prober.probe(address, port, self._targets.names.get(address, ""))
-            except Exception as error:  # noqa: BLE001 - one strange server must not end the scan
-                self._gaps.note(Gap(_at(address, port), Status.FAILED, f"probe failed: {type(error).__name__}"))
-                return
+        except Exception as error:  # noqa: BLE001 - one strange server must not end the scan
+            self._gaps.note(Gap(_at(address, port), Status.FAILED, f"probe failed: {type(error).__name__}"))
+            return
+        finally:
+            host.ports -= 1
+            if not host.ports:
+                del self._hosts[address]
         await self._take(probed)
 
     async def _take(self, probed: Probed) -> None:
@@ -149,10 +162,13 @@ class _Survey:
         if tally["not tried here"]:
             reason = "this machine refused to connect"
             self._gaps.note(Gap(self._targets.described(), Status.FAILED, reason, count=tally["not tried here"]))
+        if tally["unreachable"] and tally["unreachable"] == self._sweep.tried:
+            reason = "no way leads there from this machine"
+            self._gaps.note(Gap(self._targets.described(), Status.FAILED, reason, count=tally["unreachable"]))
         gaps = self._gaps.told()
         counts = {
             "addresses": len(self._targets),
-            "addresses answering": len(self._sweep.answering),
+            "addresses answering": self._sweep.answering,
             "ports tried": self._sweep.tried,
             **{state: tally[state] for state in ("open", "closed", "filtered", "unreachable")},
             **{what: self._counts[what] for what in ("asked", "answered", "recognised")},

@@ -19,6 +19,10 @@ _VERSION_KEYS = (
     *("versionCli", "currentVersion"),
 )
 _INNER = ("system", "data", "info", "result")
+_OF_INTERFACE = re.compile(r'"info":\s?\{.{0,4000}?"version":\s?"(v?\d[0-9A-Za-z.+_-]{0,63})"', re.DOTALL)
+"""In a description of an interface, which is often too large to be read whole."""
+_NO_VERSION = "0.1.0"
+"""What FastAPI states of a product that says nothing."""
 _OPENAI = "/v1/models"
 _NAMES = ("id", "name", "model", "model_name", "modelName", "key")
 _SINGLE = ("model_id", "model_name", "model_path", "result")
@@ -34,7 +38,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "jupyter": ("/lab/extensions/@jupyter-ai/router/package.json", "/lab/extensions/@jupyter-ai/core/package.json"),
     "koboldcpp": ("/api/extra/version", "/api/v1/model"),
     "langfuse": ("/api/public/health",),
-    "litellm": ("/health/readiness",),
+    "litellm": (),  # wants a key for its models, and states its version where it costs it seconds
     "lm-studio": ("/api/v0/models",),
     "mlflow": ("/version",),
     "n8n": ("/rest/settings",),
@@ -66,9 +70,13 @@ def version(answers: Iterable[tuple[str, Answer]]) -> str:
     """The version that one of the answers states; empty if none does."""
     for path, answer in answers:
         document = _document(answer)
-        if isinstance(document, str) and path.endswith("version") and _VERSION.fullmatch(document):
-            return document
-        if path.endswith("openapi.json"):  # the version of an interface, seldom of the product
+        bare = document if isinstance(document, str) else answer.body.strip() if answer.status == 200 else ""
+        if path.endswith("version") and _VERSION.fullmatch(bare):  # in plain text, or as a string of JSON
+            return bare
+        if path.endswith("openapi.json"):
+            stated = _OF_INTERFACE.search(answer.body) if answer.status == 200 else None
+            if stated and stated[1] != _NO_VERSION:
+                return stated[1]
             continue
         if isinstance(document, Mapping):
             levels = (document, *(each for name in _INNER if isinstance(each := document.get(name), Mapping)))

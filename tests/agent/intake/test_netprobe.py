@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -288,11 +287,10 @@ def test_what_only_looks_like_ai_is_none(recogniser: Recogniser, page: Page) -> 
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines that a test can wait for."""
     monkeypatch.setattr(netprobe, "EXCHANGE_SECONDS", 0.4)
     monkeypatch.setattr(netprobe, "PORT_SECONDS", 1.0)
-    return None
 
 
 def drip(connection: socket.socket) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import pytest
 from tests.agent.intake.net_servers import Page, raw, site
 
-from aimscope_agent.intake import netscan
 from aimscope_agent.intake.netscan import PER_HOST, Limits, Pace, Sweep, fitted
 from aimscope_agent.intake.netsurvey import Survey, survey
 from aimscope_agent.recognise import Recogniser
@@ -137,7 +136,7 @@ class TestSweep:
 
         with contextlib.ExitStack() as stack:
             ports = [stack.enter_context(filtered()) for _ in range(6)]
-            monkeypatch.setattr(netscan.socket, "socket", scarce)
+            monkeypatch.setattr(socket, "socket", scarce)
             counts, _ = swept(targets("127.0.0.1"), ports, Limits(timeout=0.05))
         assert counts == {"filtered": 6}
 
@@ -248,6 +247,12 @@ class TestSurvey:
         with site(OLLAMA) as ollama:
             _, recogniser = surveyed(matcher, targets("127.0.0.1"), [ollama.port], named=named)
         assert [sighting.asset for sighting in recogniser.sightings()] == ["127.0.0.1"]
+
+    def test_where_no_way_leads_is_a_gap(self, matcher: Matcher) -> None:
+        result, _ = surveyed(matcher, permitted(read(["fe80::1-fe80::3"]).spans), [8000])
+        assert result.coverage.counts["ports tried"] == 3
+        assert result.coverage.counts["closed"] == 0
+        assert result.coverage.gaps
 
     def test_stopped_it_says_what_is_missing_and_keeps_what_it_has(self, matcher: Matcher) -> None:
         with site(OLLAMA) as ollama, filtered() as silent:
