@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import typer
 
+from aimscope_agent.config import Config
 from aimscope_agent.logs import matrix
 from aimscope_agent.logs.registry import built_in
 from aimscope_agent.registry import sensors
@@ -115,7 +116,27 @@ def schema() -> str:
     return msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=2).decode() + "\n"
 
 
+def configuration() -> str:
+    """Every entry of the local configuration."""
+    out = ["# The local configuration\n"]
+    out.append(
+        "`config.yaml` in your configuration folder or in `/etc/aimscope`, or the file `AIMSCOPE_CONFIG` names. "
+        "Everything has a safe default. An unknown entry is an error that names file and field.\n"
+    )
+    for section in msgspec.structs.fields(Config):
+        out.append(f"## `{section.name}`\n\n{(section.type.__doc__ or '').strip()}\n")
+        out.append("| entry | value | default | meaning |\n|---|---|---|---|")
+        properties = msgspec.json.schema(section.type)["$defs"][section.type.__name__]["properties"]
+        for name, entry in properties.items():
+            values = ", ".join(f"`{one}`" for one in entry.get("enum", ())) or entry.get("type", "")
+            default = msgspec.json.encode(entry.get("default")).decode()
+            out.append(f"| `{name}` | {values} | `{default}` | {entry.get('description', '')} |")
+        out.append("")
+    return "\n".join(out)
+
+
 PAGES = {
+    "configuration.md": lambda: HEAD + configuration(),
     "kinds.md": lambda: HEAD + kinds(),
     "signatures.md": lambda: HEAD + signatures(),
     "sensors.md": lambda: HEAD + sensor_page(),

@@ -20,32 +20,36 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text names file and field."""
 
 
+def _about(description: str) -> msgspec.Meta:
+    """What an entry means: for the reference page."""
+    return msgspec.Meta(description=description)
+
+
+_RATE = msgspec.Meta(ge=1, le=100_000)
+
+
 class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of the people and devices that logs and traffic name."""
 
-    users: Keep = "keep"
-    devices: Keep = "keep"
+    users: Annotated[Keep, _about("Names of users: kept, replaced by a pseudonym, or dropped.")] = "keep"
+    devices: Annotated[Keep, _about("Addresses and names of devices, likewise.")] = "keep"
 
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Traffic: what may be looked at."""
 
-    names_on_live_traffic: bool = False
-    """Allow ``watch --names``: it shows what people browse."""
-
-
-Rate = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    names_on_live_traffic: Annotated[
+        bool, _about("Allow `aimscope watch -i … --names`, which shows what people browse; every use is logged.")
+    ] = False
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Network scans: ranges that may be asked besides private ones, and ranges never to be asked."""
+    """Network scans: ranges that may be asked besides private ones, ranges never to be asked, and how fast."""
 
-    allow: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    per_second: Rate = 4_000
-    """Connections opened in a second, at most."""
-    at_once: Rate = 1_000
-    """Connections open at once, at most."""
+    allow: Annotated[tuple[str, ...], _about("Public ranges that may be asked: they are yours.")] = ()
+    exclude: Annotated[tuple[str, ...], _about("Ranges that are never asked.")] = ()
+    per_second: Annotated[int, _about("Connections opened in a second, at most."), _RATE] = 4_000
+    at_once: Annotated[int, _about("Connections open at once, at most."), _RATE] = 1_000
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
