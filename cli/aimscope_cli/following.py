@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -28,11 +29,12 @@ from aimscope_cli.output import Failure, hint
 from aimscope_cli.report import Report
 from aimscope_cli.settings import curtain, settings
 from aimscope_cli.watching import Herald, json_line, text_line
-from aimscope_signatures.model import Coverage, Sighting
+from aimscope_signatures.model import Sighting
 
 _PAUSE = 0.5
 """Seconds between two looks at logs."""
 _LAST_LOOKS = 2
+"""Looks one after the other that find nothing more: the second for what the first met in the midst of a rotation."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -76,26 +78,18 @@ def follow(request: Request) -> Report:
         notes = []
         if ledger.set_aside:
             notes.append(f"What was kept was damaged. It is set aside as {ledger.set_aside}; logs go on at their end.")
-        steps: list[Callable[[], tuple[Sighting, ...]]] = []
-        covered: list[Callable[[], Coverage]] = []
+        logs = arrivals = None
         if request.logs:
             from_end = request.from_end or bool(ledger.set_aside)
             paths = [path.absolute() for path in request.logs]
             logs = LogWatch(paths, ledger, workshop, zone=request.zone, form=form, from_end=from_end)
             open_things.callback(logs.close)
-            steps.append(lambda: logs.step(time.monotonic(), int(time.time()), stop=stopped.is_set))
-            covered.append(logs.coverage)
         if request.syslog:
             listener = _listener(request)
             open_things.callback(listener.close)
             arrivals = SyslogWatch(listener, ledger, workshop, zone=request.zone, form=form)
-            steps.append(lambda: arrivals.step(time.monotonic(), int(time.time()), timeout=_PAUSE))
-            covered.append(arrivals.coverage)
         _say(request)
-        _run(request, steps, herald, stopped)
-        if request.logs and request.once:
-            for sighting in logs.finish(int(time.time())):
-                herald.sighted(sighting, sighting.last)
+        _run(request, logs, arrivals, herald, stopped)
         outcome = Outcome(
             scope="watch",
             target=", ".join([*(clean(str(path)) for path in request.logs), *request.syslog]),
@@ -104,7 +98,7 @@ def follow(request: Request) -> Report:
             started=started,
             finished=max(started, int(time.time())),
             sightings=ledger.sightings(),
-            coverage=tuple(cover() for cover in covered),
+            coverage=tuple(watch.coverage() for watch in (logs, arrivals) if watch),
             emits={SENSOR: EMITS, SYSLOG: EMITS},
             notes=tuple(notes),
         )
@@ -112,22 +106,33 @@ def follow(request: Request) -> Report:
 
 
 def _run(
-    request: Request, steps: list[Callable[[], tuple[Sighting, ...]]], herald: Herald, stopped: threading.Event
+    request: Request, logs: LogWatch | None, arrivals: SyslogWatch | None, herald: Herald, stopped: threading.Event
 ) -> None:
-    ends = time.monotonic() + request.seconds if request.seconds is not None else None
+    """Look again and again until it is over; then take what still waits."""
+    ends = time.monotonic() + request.seconds if request.seconds is not None else math.inf
     quiet_looks = 0
-    while not stopped.is_set():
-        new = [sighting for step in steps for sighting in step()]
-        for sighting in new:
-            herald.sighted(sighting, sighting.last)
-        now = time.monotonic()
-        if ends is not None and now >= ends:
-            return
-        quiet_looks = 0 if new else quiet_looks + 1
-        if request.once and quiet_looks >= _LAST_LOOKS:
-            return
-        if not request.syslog:
-            stopped.wait(min(_PAUSE, ends - now) if ends is not None else _PAUSE)
+
+    def over() -> bool:
+        return stopped.is_set() or time.monotonic() >= ends
+
+    while not over() and quiet_looks < _LAST_LOOKS:
+        if logs:
+            _tell(herald, logs.step(time.monotonic(), int(time.time()), stop=over))
+        behind = logs is not None and logs.behind
+        pause = 0.0 if behind else max(0.0, min(_PAUSE, ends - time.monotonic()))
+        if arrivals:
+            _tell(herald, arrivals.step(time.monotonic(), int(time.time()), timeout=pause))
+        elif pause:
+            stopped.wait(pause)
+        quiet_looks = quiet_looks + 1 if request.once and not behind else 0
+    for watch in (logs, arrivals):
+        if watch:
+            _tell(herald, watch.finish(int(time.time())))
+
+
+def _tell(herald: Herald, new: Iterable[Sighting]) -> None:
+    for sighting in new:
+        herald.sighted(sighting, sighting.last)
 
 
 def _say(request: Request) -> None:

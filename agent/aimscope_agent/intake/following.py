@@ -24,6 +24,8 @@ _ENOUGH_LINES = 10
 _PATIENCE = 5.0
 """Seconds for which a log of few lines is waited for before its format is told from them."""
 _LARGEST_HEAD = 65_536
+_AT_ONCE = 64 * 1_048_576
+"""Bytes of one step, about: what was read longer ago is safe."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -70,6 +72,8 @@ class LogWatch:
         self._tally = Tally("")
         self.counts: dict[str, int] = dict.fromkeys(("lines", "read", "unreadable", "observed"), 0)
         self.gaps: dict[str, Gap] = {}
+        self.behind = False
+        """Whether the last step read something: there may be more."""
 
     def step(self, now: float, clock: int, *, stop: Callable[[], bool] = lambda: False) -> tuple[Sighting, ...]:
         """Read what is new and commit it; what it says. ``now`` never runs back, ``clock`` is seconds since 1970.
@@ -77,11 +81,14 @@ class LogWatch:
         Where the ledger cannot be written nothing is lost: it is tried again with the next step, and is a gap until
         then.
         """
+        taken = 0
         for path, follower in self._followers.items():
             for piece in follower.poll(now, clock):
+                taken += len(piece.block)
                 self._take(f"{path}#{piece.file}", piece, now, clock)
-                if stop():
+                if stop() or taken >= _AT_ONCE:
                     break
+        self.behind = taken > 0
         for name, log in self._logs.items():
             if log.waiting and now - log.since >= _PATIENCE:
                 self._tell(name, log, clock, last=True)
@@ -199,10 +206,15 @@ class LogWatch:
         for path, follower in self._followers.items():
             for file, place in follower.places.items():
                 name = f"{path}#{file}"
-                kept = self._kept.get(name, Kept(place)) if name not in self._moves else None
+                if name in self._moves:
+                    continue
+                kept = self._kept.get(name)
                 log = self._logs.get(name)
-                if kept is not None and not (log and log.waiting) and (name not in self._kept or kept.place != place):
-                    yield name, msgspec.structs.replace(kept, place=place)
+                if log is None or not log.waiting:
+                    if kept is None or kept.place != place:
+                        yield name, msgspec.structs.replace(kept or Kept(place), place=place)
+                elif kept is None:  # that it is there, and nothing of it is read yet
+                    yield name, Kept(Place(place.path, place.device, place.inode))
 
     def _forgotten(self) -> Iterator[str]:
         """Files the followers no longer know."""

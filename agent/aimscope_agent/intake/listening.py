@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -56,13 +57,18 @@ class SyslogWatch:
 
     def step(self, now: float, clock: int, *, timeout: float) -> tuple[Sighting, ...]:
         """Read and commit what has come; waits at most ``timeout`` seconds for something."""
-        lines: dict[_Sender, list[bytes]] = {}
-        for message in self._listener.take(timeout):
-            lines.setdefault(_sender(message), []).append(message.data.replace(b"\n", b" "))
-        for sender, new in lines.items():
-            self._take(sender, new, now, clock)
+        self._arrived(self._listener.take(timeout), now, clock)
         for sender, stream in self._streams.items():
             if stream.waiting and now - stream.since >= _PATIENCE:
+                self._tell(sender, stream, clock, last=True)
+        return self._commit()
+
+    def finish(self, clock: int) -> tuple[Sighting, ...]:
+        """Listen no more; read what has come, and tell formats from what there is."""
+        self._listener.close()
+        self._arrived(self._listener.take(0), 0.0, clock)
+        for sender, stream in self._streams.items():
+            if stream.waiting:
                 self._tell(sender, stream, clock, last=True)
         return self._commit()
 
@@ -83,6 +89,13 @@ class SyslogWatch:
         if waiting:
             found.append(Gap(SENSOR, Status.PARTIAL, "messages of formats that are not known yet", count=waiting))
         return Coverage(SENSOR, Status.PARTIAL if found else Status.COMPLETE, tuple(found), dict(self.counts))
+
+    def _arrived(self, messages: Iterable[Message], now: float, clock: int) -> None:
+        lines: dict[_Sender, list[bytes]] = {}
+        for message in messages:
+            lines.setdefault(_sender(message), []).append(message.data.replace(b"\n", b" "))
+        for sender, new in lines.items():
+            self._take(sender, new, now, clock)
 
     def _take(self, sender: _Sender, lines: list[bytes], now: float, clock: int) -> None:
         self.counts["messages"] += len(lines)

@@ -35,7 +35,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     tail: str = ""
     tail_size: int = 0
     ended: bool = False
-    """Nothing will be added: a file that was rotated away or compressed, read to its end."""
+    """Nothing will be added: a file that is gone, or compressed and read to its end or left out."""
 
 
 def moved(place: Place, content: Content, block: bytes, *, ended: bool = False) -> Place:
@@ -55,11 +55,19 @@ def moved(place: Place, content: Content, block: bytes, *, ended: bool = False) 
     )
 
 
+def begins(place: Place, content: Content) -> bool:
+    """Whether ``content`` has the first bytes of what was read: tells files apart whose inode is the same."""
+    return digest(content.part(0, place.head_size)) == place.head
+
+
+def reaches(place: Place, content: Content) -> bool:
+    """Whether ``content`` has the last bytes of what was read, where they were."""
+    return digest(content.part(place.offset - place.tail_size, place.tail_size)) == place.tail
+
+
 def continues(place: Place, content: Content) -> bool:
     """Whether ``content`` begins with what was read. Everything goes on where nothing was read yet."""
-    if digest(content.part(0, place.head_size)) != place.head:
-        return False
-    return digest(content.part(place.offset - place.tail_size, place.tail_size)) == place.tail
+    return begins(place, content) and reaches(place, content)
 
 
 def digest(data: bytes) -> str:

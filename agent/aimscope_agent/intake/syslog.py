@@ -8,9 +8,11 @@ length of a message are bounded.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import threading
 from collections import deque
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
@@ -25,7 +27,10 @@ MOST_WAITING: Final = 16 * 1_048_576
 MOST_CONNECTIONS: Final = 1_000
 IDLE: Final = 3_600.0
 """Seconds after which a silent connection is closed."""
-_DIGITS: Final = 7
+_PIECE: Final = 65_536
+_NUMBER: Final = re.compile(rb"([1-9]\d{0,6}) ")
+_PERHAPS_NUMBER: Final = re.compile(rb"[1-9]\d{0,6}\Z")
+_ENDS: Final = b"\r\n\0"
 
 
 class ListenError(Exception):
@@ -181,7 +186,7 @@ class Syslog:
                         one.host,
                         one.port,
                         ssl=tls,
-                        limit=2 * LONGEST,
+                        limit=_PIECE,
                         ssl_handshake_timeout=10 if tls else None,
                     )
                     servers.append(server)
@@ -207,12 +212,12 @@ class Syslog:
             return
         self._open += 1
         try:
-            while True:
-                data = await asyncio.wait_for(_message(reader, self.counts), IDLE)
-                if data is None:
-                    break
-                await self._keep(Message(peer, data))
-        except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError):
+            framing = _Framing(self.counts)
+            while data := await asyncio.wait_for(reader.read(_PIECE), IDLE):
+                for message in framing.feed(data):
+                    await self._keep(Message(peer, message))
+            await self._keep(Message(peer, framing.last()))
+        except (OSError, ValueError, TimeoutError):
             self.counts.broken += 1
         finally:
             self._open -= 1
@@ -244,54 +249,61 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._listener = listener
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        if not self._listener.add(Message(_address(addr), data.rstrip(b"\r\n\0"))):
+        if not self._listener.add(Message(_address(addr), data.rstrip(_ENDS))):
             self._listener.counts.dropped += 1
 
 
-async def _message(reader: asyncio.StreamReader, counts: Counts) -> bytes | None:
-    """The next message: a number of octets, a space and the message, or everything up to a line feed."""
-    first = await reader.read(1)
-    if not first:
-        return None
-    if first.isdigit() and first != b"0":
-        number = first
-        while len(number) <= _DIGITS:
-            more = await reader.readexactly(1)
-            if more == b" ":
-                return await _counted(reader, int(number), counts)
-            number += more
-            if not more.isdigit():
+class _Framing:
+    """The messages of a stream: a number of octets, a space and the message, or everything up to a line feed."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._rest = b""
+        self._octets = 0
+        """Octets that are left of a message that was cut."""
+        self._line = False
+        """Whether what is left of a line that was cut comes next."""
+
+    def feed(self, more: bytes) -> Iterator[bytes]:
+        """The messages that are whole with what has come now."""
+        data, at = self._rest + more, 0
+        while at < len(data):
+            if self._octets:
+                step = min(self._octets, len(data) - at)
+                self._octets -= step
+                at += step
+            elif self._line:
+                found = data.find(b"\n", at)
+                self._line = found < 0
+                at = len(data) if found < 0 else found + 1
+            elif number := _NUMBER.match(data, at):
+                size, start = int(number[1]), number.end()
+                message = data[start : start + min(size, LONGEST)]
+                if len(message) < min(size, LONGEST):
+                    break
+                at = start + len(message)
+                self._octets = size - len(message)
+                self._counts.cut += self._octets > 0
+                yield message.rstrip(_ENDS)
+            elif _PERHAPS_NUMBER.match(data, at):
                 break
-        first = number
-    return await _until_line_feed(reader, first, counts)
+            else:
+                found = data.find(b"\n", at)
+                if found < 0 and len(data) - at <= LONGEST:
+                    break
+                end = found if found >= 0 else len(data)
+                message = data[at : min(end, at + LONGEST)]
+                self._counts.cut += end - at > LONGEST
+                self._line = found < 0
+                at = end if found < 0 else end + 1
+                yield message.rstrip(_ENDS)
+        self._rest = data[at:]
 
-
-async def _counted(reader: asyncio.StreamReader, size: int, counts: Counts) -> bytes:
-    data = await reader.readexactly(min(size, LONGEST))
-    left = size - len(data)
-    counts.cut += left > 0
-    while left > 0:
-        left -= len(await reader.readexactly(min(left, LONGEST)))
-    return data.rstrip(b"\r\n\0")
-
-
-async def _until_line_feed(reader: asyncio.StreamReader, first: bytes, counts: Counts) -> bytes:
-    if first.endswith(b"\n"):
-        return b""
-    parts, size = [first], len(first)
-    while True:
-        try:
-            piece, ended = await reader.readuntil(b"\n"), True
-        except asyncio.LimitOverrunError as error:
-            piece, ended = await reader.readexactly(max(error.consumed, 1)), False
-        except asyncio.IncompleteReadError as error:
-            piece, ended = error.partial, True
-        if size < LONGEST:
-            parts.append(piece[: LONGEST - size])
-        size += len(piece)
-        if ended:
-            counts.cut += size > LONGEST + 1
-            return b"".join(parts).rstrip(b"\r\n\0")
+    def last(self) -> bytes:
+        """What there is at the end of the stream. ``ValueError`` if it ends within a counted message."""
+        if self._octets or _NUMBER.match(self._rest):
+            raise ValueError("ends within a message")
+        return self._rest.rstrip(_ENDS)
 
 
 def _drops(table: Path, ports: set[int]) -> int:

@@ -21,7 +21,7 @@ import msgspec
 
 from aimscope_agent.intake.decompress import CompressionError
 from aimscope_agent.intake.opened import Opened, Plain, open_content
-from aimscope_agent.intake.place import Place, continues, moved
+from aimscope_agent.intake.place import HEAD, Place, begins, continues, digest, moved, reaches
 from aimscope_signatures.model import Gap, Status
 
 BLOCK: Final = 1_048_576
@@ -114,7 +114,7 @@ class Follower:
         if folder or str(self.path) in found:
             self.gaps.pop(str(self.path), None)
         else:
-            self._gap(str(self.path), Status.FAILED, "is not there")
+            self._gap(str(self.path), Status.FAILED, _missing(self.path))
         return found
 
     def _belongs(self, name: str) -> bool:
@@ -136,15 +136,14 @@ class Follower:
         except (OSError, CompressionError) as error:
             self._unreadable(path, error, signature)
             return
-        rest = clock - about.st_mtime if self._first_look and clock else now - changed[1]
+        # a time in the future is one of a clock that was set back
+        rest = abs(clock - about.st_mtime) if self._first_look and clock else now - changed[1]
         keep = False
         try:
             file = self._identify(path, about, content, still=rest >= 2 * _SETTLED)
             if file is None:
                 return
             self._here[path] = file
-            if self.places[file].ended and not content.compressed:  # it has come back
-                self.places[file] = msgspec.structs.replace(self.places[file], ended=False)
             self._missing.pop(file, None)
             if (yield from self._advance(file, path, content, still=rest >= _SETTLED)):
                 self._seen[path] = signature
@@ -163,17 +162,24 @@ class Follower:
         we still have open has been rotated to: it is waited for, longer than for the rest of files that are gone.
         """
         same = (about.st_dev, about.st_ino)
-        by_inode = next((file for file, place in self.places.items() if (place.device, place.inode) == same), None)
-        if by_inode is not None and continues(place := self.places[by_inode], content):
-            # where nothing was read yet the inode alone tells, and it may be another file's by now
-            known = by_inode if place.offset else self._by_content(content) or by_inode
-            if self.places[known].path != path:
-                self.places[known] = msgspec.structs.replace(self.places[known], path=path)
+        known = next((file for file, place in self.places.items() if (place.device, place.inode) == same), None)
+        if known is not None:
+            place = self.places[known]
+            over = place.ended and content.compressed and place.head_size > 0
+            if over and begins(place, content):  # to its end; it need not be decompressed again
+                return known
+            if over or not continues(place, content):  # truncated, or the inode is another file's now
+                self._lose(known)
+                known = None
+        if known is None or not self.places[known].offset:  # where nothing was read yet the inode tells little
+            known = self._by_content(content) or known
+        if known is not None:  # perhaps under another name, copied, compressed, or come back
+            place = self.places[known]
+            left_out = place.ended and place.head_size > 0 and not place.offset
+            self.places[known] = msgspec.structs.replace(
+                place, path=path, device=about.st_dev, inode=about.st_ino, ended=left_out
+            )
             return known
-        if by_inode is not None:  # truncated, or the inode is another file's now
-            self._lose(by_inode)
-        if (same_content := self._by_content(content)) is not None:
-            return same_content
         new = self._first_look and self._anew
         if not (new or still) and path != str(self.path) and _ROTATED.search(path):
             return None
@@ -186,7 +192,13 @@ class Follower:
         return file
 
     def _by_content(self, content: Opened) -> str | None:
-        return next((file for file, place in self.places.items() if place.offset and continues(place, content)), None)
+        heads: dict[int, str] = {}
+        for file, place in self.places.items():
+            if (size := place.head_size) and size not in heads:
+                heads[size] = digest(content.part(0, size))
+            if size and heads[size] == place.head and reaches(place, content):
+                return file
+        return None
 
     def _lose(self, file: str) -> None:
         """What the file's inode leads to is something else."""
@@ -210,12 +222,14 @@ class Follower:
             # a line without an end: the last one, or one that is longer than any
             cut = len(data) if last or (not at_end and b"\n" not in data) else data.rfind(b"\n") + 1
             if cut:
-                after = moved(place, content, data[:cut], ended=last and content.compressed)
+                after = moved(place, content, data[:cut])
                 if not content.compressed and not continues(place, content):  # truncated while it was read
                     return False
                 self.places[file] = after
                 yield Piece(file, path, data[:cut], place.line + 1, after)
             if at_end:
+                if last and content.compressed:
+                    self.places[file] = msgspec.structs.replace(self.places[file], ended=True)
                 return cut == len(data)
         return False
 
@@ -233,7 +247,7 @@ class Follower:
         """What is left of files that are no longer to be found. They stay known, should they come back."""
         here = set(self._here.values())
         for file, place in tuple(self.places.items()):
-            if file in here or place.ended:
+            if file in here or (place.ended and place.inode < 0):
                 continue
             if now - self._missing.setdefault(file, now) < _SETTLED and not self._first_look:
                 continue  # a listing made during a renaming may have missed it
@@ -241,7 +255,7 @@ class Follower:
             if held is not None:
                 yield from self._advance(file, place.path, held, still=True)
                 held.close()
-            elif self._first_look:
+            elif self._first_look and not place.ended:
                 reason = f"was rotated away and cannot be found: lines after {place.line:,} are not read"
                 self.gaps[f"{place.path}#{file}"] = Gap(place.path, Status.PARTIAL, reason)
             self.places[file] = msgspec.structs.replace(self.places[file], ended=True, inode=-1)
@@ -267,10 +281,22 @@ class Follower:
             self.gaps[path] = Gap(path, status, reason)
 
 
+def _missing(path: Path) -> str:
+    """Why there is nothing to follow under a name."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "is not there"
+    except OSError as error:
+        return error.strerror or "cannot be looked at"
+    return "is no file that could be followed"
+
+
 def _at_end(place: Place, content: Opened) -> Place:
     """Behind everything that is there; a compressed file is not read for it."""
     if content.compressed:
-        return msgspec.structs.replace(place, ended=True)
+        head = content.part(0, HEAD)
+        return msgspec.structs.replace(place, ended=True, head=digest(head), head_size=len(head))
     while data := content.part(place.offset, BLOCK):
         cut = data.rfind(b"\n") + 1
         if len(data) == BLOCK:
