@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aimscope_agent.host.facts import Answer
+from aimscope_agent.servers import http
 from aimscope_agent.servers.questions import MOST_QUESTIONS, Asked, Book, Question
 from aimscope_signatures.catalogue import load
 
@@ -101,3 +104,12 @@ def test_two_questions_are_all(book: Book) -> None:
 
 def test_a_word_within_a_word_names_nobody(book: Book) -> None:
     assert second(book, 9, Answer(200, {}, "an exotic ragtime for mlflowers")) == "/v1/models"
+
+
+@given(st.integers(1, 65_535), st.integers(100, 599), st.text(max_size=200), st.text(max_size=40), st.text(max_size=20))
+def test_whatever_is_answered_there_is_a_next_question_or_none(
+    book: Book, port: int, status: int, body: str, server: str, redirect: str
+) -> None:
+    path = second(book, port, Answer(status, {"server": server}, body), redirect)
+    assert path != "/"
+    assert not path or http.request("GET", path, "10.0.0.5")
