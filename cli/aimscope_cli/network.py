@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from aimscope_agent import config as configuration
 from aimscope_agent.intake.netscan import Limits, fitted
 from aimscope_agent.intake.netsurvey import EMITS, Survey, Tell, survey
 from aimscope_agent.recognise import Recogniser
@@ -30,10 +28,10 @@ from aimscope_cli.concluding import Outcome, Setting, conclude, prepare
 from aimscope_cli.output import Failure, emit_json, hint, say
 from aimscope_cli.progress import progress
 from aimscope_cli.report import Report
+from aimscope_cli.settings import settings
 from aimscope_signatures.matcher import Matcher
 
 _LARGEST_FILE = 33_554_432
-_SYSTEM_CONFIG = Path("/etc/aimscope/config.yaml")
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -151,12 +149,12 @@ def _seconds(total: int, limits: Limits) -> float:
 
 
 def _planned(request: Request, setting: Setting) -> _Planned:
-    settings = _config(request.config).network
+    config = settings(request.config).network
     try:
         words = tuple(word for each in request.targets for word in _words(each))
         wanted = read(words)
-        allow = networks(settings.allow, "network.allow")
-        excluded = networks(settings.exclude, "network.exclude")
+        allow = networks(config.allow, "network.allow")
+        excluded = networks(config.exclude, "network.exclude")
         left_out = read(request.exclude)
         names, notes = _resolved(wanted.names)
         unwanted, _ = _resolved(left_out.names)
@@ -173,8 +171,8 @@ def _planned(request: Request, setting: Setting) -> _Planned:
     except ValueError as error:
         raise Failure(f"--ports: {error}") from None
     limits = Limits(
-        per_second=request.rate or settings.per_second,
-        at_once=request.concurrency or settings.at_once,
+        per_second=request.rate or config.per_second,
+        at_once=request.concurrency or config.at_once,
         timeout=request.timeout,
     )
     return _Planned(targets, ports, limits, notes)
@@ -224,15 +222,3 @@ def _resolved(names: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     if unknown and not found:
         raise Failure(f"no address is known for {', '.join(unknown[:8])}")
     return found, tuple(f"{name} was not asked: no address is known for it." for name in unknown)
-
-
-def _config(path: Path | None) -> configuration.Config:
-    import platformdirs
-
-    stated = path or (Path(os.environ["AIMSCOPE_CONFIG"]) if os.environ.get("AIMSCOPE_CONFIG") else None)
-    places = (platformdirs.user_config_path("aimscope") / "config.yaml", _SYSTEM_CONFIG)
-    chosen = stated or next((place for place in places if place.is_file()), None)
-    try:
-        return configuration.load(chosen) if chosen else configuration.Config()
-    except configuration.ConfigError as error:
-        raise Failure(str(error)) from None

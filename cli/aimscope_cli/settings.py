@@ -27,11 +27,11 @@ def config_file() -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def settings() -> Config:
-    """The configuration in force. Raises ``Failure`` naming file and field of what cannot be used."""
+def settings(stated: Path | None = None) -> Config:
+    """The configuration in force, or that of a file. Raises ``Failure`` naming file and field of what is wrong."""
     from aimscope_agent.config import Config, ConfigError, load
 
-    path = config_file()
+    path = stated or config_file()
     if path is None:
         return Config()
     try:

@@ -13,8 +13,8 @@ import msgspec
 from aimscope_agent.host import ask
 from aimscope_agent.host.facts import Answer
 from aimscope_agent.intake.netexchange import Place, connected
+from aimscope_agent.readers.http_answers import fields
 from aimscope_agent.recognise import Recogniser
-from aimscope_agent.sensors._listeners_answers import fields
 from aimscope_agent.servers import details, http, mcp
 from aimscope_agent.servers.questions import Asked, Book, Question
 from aimscope_signatures.model import Observation, Value

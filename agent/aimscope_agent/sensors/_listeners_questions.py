@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aimscope_agent.host.facts import Answer
+from aimscope_agent.readers.http_answers import names
 from aimscope_signatures.interests import ProbePlan
 
 MOST_QUESTIONS = 2
@@ -123,9 +124,9 @@ def next_question(asked: Question, answer: Answer | None, left: Sequence[Questio
     if answer is None:
         return left[0] if left and asked.likely else None
     said = "\n".join((*answer.headers.values(), answer.body[:4_096])).lower()
-    if any(_names(said, service) for service in asked.services):
+    if any(names(said, service) for service in asked.services):
         return None
-    named = (other for other in left if any(_names(said, service) for service in other.services))
+    named = (other for other in left if any(names(said, service) for service in other.services))
     return next(named, left[0] if left else None)
 
 
@@ -135,9 +136,3 @@ def last_question(owner: Owner, answers: Mapping[str, Answer | None]) -> Questio
         return None
     refused = all(answer is not None and answer.status in _NOT_HERE for answer in answers.values())
     return Question(_OPENAI) if refused else None
-
-
-def _names(said: str, service: str) -> bool:
-    """Whether a text names a service: ``Open WebUI`` names ``open-webui``."""
-    words = [re.escape(word) for word in service.split("-") if word]
-    return re.search(r"(?<![a-z])" + r"[\W_]?".join(words), said) is not None

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from aimscope_agent.host.facts import Answer, Process, Socket
 from aimscope_agent.launch import program
+from aimscope_agent.readers.http_answers import fields
 from aimscope_agent.readers.running import running
 from aimscope_agent.sensor import Look, Sensor
-from aimscope_agent.sensors._listeners_answers import fields
 from aimscope_agent.sensors._listeners_questions import (
     MOST_QUESTIONS,
     Owner,

@@ -11,11 +11,11 @@ question goes on with the older transport's GET, as the protocol prescribes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from aimscope_agent.host.facts import Answer
+from aimscope_agent.readers.http_answers import names
 from aimscope_agent.servers import mcp
 from aimscope_signatures.interests import ProbePlan
 
@@ -135,7 +135,7 @@ class Book:
         here = [path for path in self._ports.get(port, ()) if not self._questions[path].handshake]
         said = _said(answer)
         known = (*here, *(path for path in self._questions if path not in here))
-        named = [path for path in known if any(_names(said, each) for each in self._questions[path].services)]
+        named = [path for path in known if any(names(said, each) for each in self._questions[path].services)]
         yield from sorted(named, key=self._sharing)  # what is asked for the sake of this product alone tells most
         yield from next((paths for test, paths in _TELLING if test(answer)), ())
         likely = next((paths for test, paths in _MADE_WITH if test(answer)), ())
@@ -155,11 +155,3 @@ class Book:
 def _said(answer: Answer) -> str:
     kept = (value for name, value in answer.headers.items() if name in {"server", "x-powered-by", "www-authenticate"})
     return "\n".join((*kept, answer.body[:_SAID])).lower()
-
-
-def _names(said: str, service: str) -> bool:
-    """Whether a text names a service: ``Open WebUI`` names ``open-webui``."""
-    words = [word for word in service.split("-") if word]
-    if words[0] not in said:
-        return False
-    return re.search(r"(?<![a-z])" + r"[\W_]?".join(map(re.escape, words)) + r"(?![a-z])", said) is not None

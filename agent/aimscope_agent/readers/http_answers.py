@@ -56,3 +56,11 @@ def _body(body: str) -> str:
         return msgspec.json.encode(msgspec.json.decode(body)).decode("utf-8", "replace")
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return _SPACE.sub(_kept, body)  # cut short, or none after all
+
+
+def names(said: str, service: str) -> bool:
+    """Whether a text, in lower case, names a service: ``open webui`` names ``open-webui``."""
+    words = [word for word in service.split("-") if word]
+    if words[0] not in said:
+        return False
+    return re.search(r"(?<![a-z])" + r"[\W_]?".join(map(re.escape, words)) + r"(?![a-z])", said) is not None
