@@ -40,9 +40,9 @@ class Delimited:
         return dict(zip(columns, values, strict=False))
 
     def _is_header(self, values: list[str]) -> bool:
-        if self._needed and values[0].casefold() in self._heads():
-            return self._needed <= {value.casefold() for value in values}
-        return False
+        if not self._needed or (self.state.columns and values[0].casefold() not in self._heads()):
+            return False
+        return self._needed <= {value.casefold() for value in values}
 
     def _heads(self) -> frozenset[str]:
         first = self.state.columns[:1] + self._columns[:1]

@@ -12,7 +12,7 @@ USES = ("pair", "separator", "inside")
 
 
 class KeyValue:
-    """Reads pairs; what is no pair is passed over."""
+    """Reads pairs; what is no pair is passed over, but for the text in front of them: `kv.head`."""
 
     state = State()
     marks: tuple[bytes, ...] = ()
@@ -39,7 +39,10 @@ class KeyValue:
                 return None
             line = line[start + 1 : end]
         fields: dict[str, object] = {}
-        for key, double, single, plain in self._pairs.findall(line):
+        for found in self._pairs.finditer(line):
+            key, double, single, plain = found.groups("")
+            if not fields and found.start():
+                fields["kv.head"] = line[: found.start()].strip(" ,;|")
             if key not in fields:
                 fields[key] = _unescaped(double) if double else single or plain.strip()
         return fields or None

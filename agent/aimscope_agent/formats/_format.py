@@ -24,6 +24,7 @@ from aimscope_agent.formats._map import Globs, Map, MapError, Record
 from aimscope_agent.formats._time import TIME_FORMATS, Clock, zone_of
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.model import Observation, Value
+from aimscope_signatures.normalise import process_name
 
 Test = Callable[[Fields], bool]
 _LONGEST_NAME: Final = 256
@@ -71,15 +72,17 @@ def _converted(kind: str, field: str) -> Convert:
             return lambda text: host_of(text) or None
         case "ip":
             return lambda text: address(text) or None
+        case "process_name":
+            return lambda text: process_name(text) or None
         case "integer":
             return lambda text: int(found) if (found := number(text)) and len(found) <= 18 else None
         case _:
             return lambda text: text
 
 
-def holding(globs: Globs, *, every: bool = True) -> Test:
+def holding(globs: Globs, *, every: bool = True, nothing: frozenset[str] = NOTHING) -> Test:
     """Whether fields hold one of their values (globs in any case; ``!x`` forbids). ``every``: all the fields."""
-    tests = tuple(_one(name, patterns) for name, patterns in globs.items())
+    tests = tuple(_one(name, patterns, nothing) for name, patterns in globs.items())
     if len(tests) == 1:
         return tests[0]
     if len(tests) == 2 and every:
@@ -90,10 +93,10 @@ def holding(globs: Globs, *, every: bool = True) -> Test:
     return lambda fields: any(test(fields) for test in tests)
 
 
-def _one(name: str, patterns: Sequence[str]) -> Test:
-    read = expression(name)
+def _one(name: str, patterns: Sequence[str], nothing: frozenset[str]) -> Test:
+    read = expression(name, nothing)
     if tuple(patterns) == ("?*",):
-        return _present(name) if _PLAIN_NAME.match(name) else lambda fields: any(read(fields))
+        return _present(name, nothing) if _PLAIN_NAME.match(name) else lambda fields: any(read(fields))
     plain = frozenset(pattern.lower() for pattern in patterns if not re.search(r"[*?\[!]", pattern))
     wanted = [re.compile(fnmatch.translate(p.lower())) for p in patterns if p.lower() not in plain and p[:1] != "!"]
     forbidden = [re.compile(fnmatch.translate(p[1:].lower())) for p in patterns if p[:1] == "!"]
@@ -101,30 +104,40 @@ def _one(name: str, patterns: Sequence[str]) -> Test:
     if not wanted and not forbidden:
         return lambda fields: any(value.lower() in plain for value in read(fields) or _EMPTY)
 
-    def holds(fields: Fields) -> bool:
-        values = [value.lower() for value in read(fields)] or _EMPTY
+    def judge(stated: Sequence[str]) -> bool:
+        values = [value.lower() for value in stated] or _EMPTY
         if any(pattern.match(value) for pattern in forbidden for value in values):
             return False
         return not some or any(v in plain or any(pattern.match(v) for pattern in wanted) for v in values)
+
+    known: dict[tuple[str, ...], bool] = {}
+
+    def holds(fields: Fields) -> bool:
+        values = tuple(read(fields))
+        found = known.get(values)
+        if found is None:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            found = known[values] = judge(values)
+        return found
 
     return holds
 
 
 _EMPTY: Final = [""]
+_REMEMBERED: Final = 2_048
 _PLAIN_NAME: Final = re.compile(r"[^|+=\[\]]+\Z")
 
 
-def _present(name: str) -> Test:
+def _present(name: str, nothing: frozenset[str]) -> Test:
     """Whether a field says something: asked of every line, so without detours."""
     nested = "." in name
 
     def holds(fields: Fields) -> bool:
         found = fields.get(name)
         if found is None and nested:
-            return any(map(value_of, look_up(fields, name)))
-        if type(found) is str:
-            return found not in NOTHING and value_of(found) != ""
-        return found is not None and value_of(found) != ""
+            return any(value_of(each, nothing) for each in look_up(fields, name))
+        return found is not None and value_of(found, nothing) != ""
 
     return holds
 
@@ -202,12 +215,13 @@ class Format:
         self.map = form
         self.name = form.name
         try:
-            self.readings = tuple(map(_reading, form.records))
+            nothing = NOTHING.union(form.nothing)
+            self.readings = tuple(_reading(record, nothing) for record in form.records)
             self._skip = tuple(map(holding, form.skip))
             self._values = holding(form.recognise.values) if form.recognise.values else None
             self._names = frozenset(form.recognise.fields)
             self._contains = tuple(text.encode() for text in form.recognise.contains)
-            self._time = tuple(expression(each) for each in form.time)
+            self._time = tuple((expression(each), each == "syslog.time") for each in form.time)
             self._zone_field = "" if _is_zone(form.zone) else form.zone
         except (MapError, re.error) as error:
             raise MapError(f"{form.name}: {error}") from None
@@ -247,12 +261,12 @@ class Format:
 
     def at(self, fields: Fields, clock: Clock) -> int:
         """When; 0 where the line does not say."""
-        for each in self._time:
+        for each, syslog in self._time:
             values = each(fields)
             if values:
-                return clock.read(values[0], self._offset(fields))
+                return clock.read_syslog(values[0]) if syslog else clock.read(values[0], self._offset(fields))
         stamp = fields.get("syslog.time")
-        return clock.read(stamp) if isinstance(stamp, str) else 0
+        return clock.read_syslog(stamp) if isinstance(stamp, str) else 0
 
     def _offset(self, fields: Fields) -> str:
         if not self._zone_field:
@@ -279,17 +293,19 @@ def _is_zone(text: str) -> bool:
     return True
 
 
-def _reading(record: Record) -> Reading:
+def _reading(record: Record, nothing: frozenset[str]) -> Reading:
     known = KINDS[record.kind].fields
     order = sorted(record.fields, key=lambda name: 2 if name in _VOLUMES else 1 if known[name].context else 0)
     return Reading(
         kind=record.kind,
-        when=holding(record.when),
-        blocked=holding(record.blocked, every=False) if record.blocked else None,
-        columns=tuple((name, alternatives(record.fields[name]), _converted(record.kind, name)) for name in order),
+        when=holding(record.when, nothing=nothing),
+        blocked=holding(record.blocked, every=False, nothing=nothing) if record.blocked else None,
+        columns=tuple(
+            (name, alternatives(record.fields[name], nothing), _converted(record.kind, name)) for name in order
+        ),
         named=sum(1 for name in order if name not in _VOLUMES and not known[name].context),
-        user=alternatives(record.user) if record.user else _none,
-        device=alternatives(record.device) if record.device else _none,
+        user=alternatives(record.user, nothing) if record.user else _none,
+        device=alternatives(record.device, nothing) if record.device else _none,
         record=record,
     )
 

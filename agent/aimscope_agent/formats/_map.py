@@ -71,6 +71,8 @@ class Map(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_format: str = "auto"
     zone: str = "local"
     skip: tuple[Globs, ...] = ()
+    nothing: tuple[str, ...] = ()
+    """Words that stand for no value in this product's logs, besides those that do everywhere."""
     fallback: bool = False
     """Only where no other format fits: ``generic-cef``."""
     note: str = ""

@@ -13,7 +13,7 @@ _5424: Final = re.compile(
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _STAMP = rf"(?P<time>{_MONTH} [ \d]\d(?: \d{{4}})? \d\d:\d\d:\d\d(?:\.\d+)?(?: \d{{4}})?)"
 _HOST = r"(?P<host>[A-Za-z0-9][A-Za-z0-9._:-]{0,254})"
-_TAG = r"[A-Za-z_(][\w./()-]{0,47}"
+_TAG = r"(?!CEF:|LEEF:)[A-Za-z_(][\w./()-]{0,47}"
 _PID = r"(?:\[[\w-]{1,16}\])?:(?= |$) ?"
 _3164: Final = re.compile(rf"{_STAMP}:? +(?:(?P<app>{_TAG}){_PID}|{_HOST}(?: :)? +(?:(?P<app2>{_TAG}){_PID})?)")
 _ISO: Final = re.compile(
@@ -23,7 +23,7 @@ _BEGINNING: Final = frozenset("<JFMASOND0123456789")
 
 
 def stripped(line: str) -> tuple[str, dict[str, str]]:
-    """The line without its syslog header, and what that said (``syslog.time``, ``.host``, ``.app``); else as it is.
+    """The line without its syslog header, and what that said: ``syslog.time``, ``.host``, ``.app``, ``.id``.
 
     Structured data of RFC 5424 stays in front where nothing else follows it: some products put all they say there.
     """
@@ -34,7 +34,7 @@ def stripped(line: str) -> tuple[str, dict[str, str]]:
     found = _5424.match(rest)
     if found:
         data, after = found["data"], rest[found.end() :]
-        said = _said(found["time"], found["host"], found["app"])
+        said = _said(found["time"], found["host"], found["app"], found["id"])
         return (after if data == "-" or after.strip() else data), said
     found = _3164.match(rest)
     if found:
@@ -46,6 +46,6 @@ def stripped(line: str) -> tuple[str, dict[str, str]]:
     return rest, {}
 
 
-def _said(time: str, host: str, app: str) -> dict[str, str]:
-    every = {"syslog.time": time, "syslog.host": host, "syslog.app": app}
+def _said(time: str, host: str, app: str, message: str = "") -> dict[str, str]:
+    every = {"syslog.time": time, "syslog.host": host, "syslog.app": app, "syslog.id": message}
     return {name: value for name, value in every.items() if value and value != "-"}

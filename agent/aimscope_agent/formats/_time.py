@@ -97,6 +97,16 @@ class Clock:
             self._known[key] = found
         return found
 
+    def read_syslog(self, text: str) -> int:
+        """The same of a syslog header, whose times have forms of their own whatever the format's are."""
+        if self._form == "auto":
+            return self.read(text)
+        form, self._form = self._form, "auto"
+        try:
+            return self.read(text)
+        finally:
+            self._form = form
+
     def _read(self, text: str, offset: str) -> int:
         if self._form.startswith("epoch"):
             seconds = float(text)

@@ -30,7 +30,8 @@ _ESCAPED: Final = r"\\u00(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
 _PERCENT: Final = r"%(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
 _PLAIN: Final = re.compile(r"[a-z0-9._-]+\Z")
 _WILD: Final = re.compile(r"\{[^}]*\}|[*?]+")
-_SIMPLE: Final = re.compile(r"[^|+=]+(?:\|(?:lower|url_host|url_path|host|leaf|ip|number|plus|unquote|labels))*\Z")
+_TRANSFORM: Final = r"lower|url_host|url_path|host|leaf|ip|number|plus|unquote|labels|names|(?:only|part)\([^()]*\)"
+_SIMPLE: Final = re.compile(rf"[^|+=]+(?:\|(?:{_TRANSFORM}))*\Z")
 
 
 class Needle(msgspec.Struct, frozen=True, order=True):
