@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -20,6 +22,7 @@ from aimscope_agent.intake.following import EMITS, SENSOR, LogWatch
 from aimscope_agent.intake.listening import SENSOR as SYSLOG
 from aimscope_agent.intake.listening import SyslogWatch
 from aimscope_agent.intake.syslog import ListenError, Syslog, endpoint
+from aimscope_agent.intake.tail import belongs
 from aimscope_agent.ledger import Ledger, LedgerError
 from aimscope_agent.logs.scanning import Workshop
 from aimscope_cli import state
@@ -60,6 +63,7 @@ class Request(msgspec.Struct, frozen=True):
 
 def follow(request: Request) -> Report:
     """Follow until somebody stops it. Raises ``Failure`` for what cannot be followed or kept."""
+    _check(request)
     setting = prepare(request.inventory, request.unit)
     try:
         zone_of(request.zone)
@@ -82,7 +86,10 @@ def follow(request: Request) -> Report:
         if request.logs:
             from_end = request.from_end or bool(ledger.set_aside)
             paths = [path.absolute() for path in request.logs]
-            logs = LogWatch(paths, ledger, workshop, zone=request.zone, form=form, from_end=from_end)
+            try:
+                logs = LogWatch(paths, ledger, workshop, zone=request.zone, form=form, from_end=from_end)
+            except LedgerError as error:
+                raise Failure(f"{error}; --state FOLDER keeps it elsewhere") from None
             open_things.callback(logs.close)
         if request.syslog:
             listener = _listener(request)
@@ -103,6 +110,26 @@ def follow(request: Request) -> Report:
             notes=tuple(notes),
         )
     return conclude(outcome, setting)
+
+
+def _check(request: Request) -> None:
+    """Refuse what can never be followed; a log that is not there may still come."""
+    places = {path: Path(os.path.realpath(path)) for path in dict.fromkeys(request.logs)}
+    for path, place in places.items():
+        for other, there in places.items():
+            rotated = there.parent == place.parent and belongs(there, place.name)
+            if path is not other and (there == place.parent or rotated):
+                raise Failure(f"{clean(str(path))} would be read twice: {clean(str(other))} is followed too")
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            if not request.quiet:
+                hint(f"{clean(str(path))} is not there; it is read when it is.")
+        except OSError as error:
+            raise Failure(f"{clean(str(path))} cannot be followed: {error.strerror}") from None
+        else:
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise Failure(f"{clean(str(path))} cannot be followed: it is neither a file nor a folder")
 
 
 def _run(

@@ -60,12 +60,18 @@ class LogWatch:
         form: Format | None = None,
         from_end: bool = False,
     ) -> None:
-        """``form`` is the format of all logs where it need not be told from them; ``from_end`` skips what is there."""
+        """``form`` is the format of all logs where it need not be told from them; ``from_end`` skips what is there.
+
+        Raises ``LedgerError``.
+        """
         self._ledger = ledger
         self._workshop = workshop
         self._zone = zone
         self._form = form
-        self._kept = {name: msgspec.msgpack.decode(data, type=Kept) for name, data in ledger.places().items()}
+        try:
+            self._kept = {name: msgspec.msgpack.decode(data, type=Kept) for name, data in ledger.places().items()}
+        except msgspec.DecodeError:
+            raise LedgerError(f"{ledger.path} holds places of logs that cannot be read") from None
         self._followers = {path: self._follower(path, from_end=from_end) for path in paths}
         self._logs: dict[str, _Log] = {}
         self._moves: dict[str, Kept] = {}
@@ -118,8 +124,7 @@ class LogWatch:
         return Coverage(SENSOR, Status.PARTIAL if found else Status.COMPLETE, tuple(found), dict(self.counts))
 
     def _follower(self, path: Path, *, from_end: bool) -> Follower:
-        start = f"{path}#"
-        known = {name.removeprefix(start): kept.place for name, kept in self._kept.items() if name.startswith(start)}
+        known = {file: self._kept[name].place for name, file in self._own(path)}
         return Follower(path, known, from_end=from_end)
 
     def _take(self, name: str, piece: Piece, now: float, clock: int) -> None:
@@ -219,10 +224,16 @@ class LogWatch:
     def _forgotten(self) -> Iterator[str]:
         """Files the followers no longer know."""
         for path, follower in self._followers.items():
-            start = f"{path}#"
-            for name in self._kept:
-                if name.startswith(start) and name.removeprefix(start) not in follower.places:
+            for name, file in self._own(path):
+                if file not in follower.places:
                     yield name
+
+    def _own(self, path: Path) -> Iterator[tuple[str, str]]:
+        """What the ledger keeps of a log: the names, and the numbers of the files."""
+        start = f"{path}#"
+        for name in self._kept:
+            if name.startswith(start) and (file := name.removeprefix(start)).isdigit():
+                yield name, file
 
 
 def _placed(part: Part, piece: Piece) -> Iterator[Sighting]:

@@ -97,7 +97,7 @@ class Follower:
         try:
             with os.scandir(self.path if folder else self.path.parent) as entries:
                 for entry in entries:
-                    if entry.name.startswith(".") if folder else not self._belongs(entry.name):
+                    if entry.name.startswith(".") if folder else not belongs(self.path, entry.name):
                         continue
                     try:
                         about = entry.stat()
@@ -116,13 +116,6 @@ class Follower:
         else:
             self._gap(str(self.path), Status.FAILED, _missing(self.path))
         return found
-
-    def _belongs(self, name: str) -> bool:
-        """Whether a name is the log's own, or one it may be rotated to: `a.log.1.gz`, `a-20261123.log`."""
-        own = self.path.name
-        if name == own:
-            return True
-        return any(name.startswith(start) and _ROTATED.match(name, len(start)) for start in {own, self.path.stem})
 
     def _look(self, path: str, about: os.stat_result, now: float, clock: float) -> Iterator[Piece]:
         signature = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
@@ -279,6 +272,13 @@ class Follower:
     def _gap(self, path: str, status: Status, reason: str) -> None:
         if len(self.gaps) < MOST_FILES:
             self.gaps[path] = Gap(path, status, reason)
+
+
+def belongs(log: Path, name: str) -> bool:
+    """Whether a name is the log's own, or one it may be rotated to: `a.log.1.gz`, `a-20261123.log`."""
+    if name == log.name:
+        return True
+    return any(name.startswith(start) and _ROTATED.match(name, len(start)) for start in {log.name, log.stem})
 
 
 def _missing(path: Path) -> str:
