@@ -36,8 +36,6 @@ _STDIN: Final = "-"
 _STDIN_NAME: Final = "standard input"
 _PIECE: Final = 262_144
 _MEMBERS: Final = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt")
-_READABLE: Final = 0.5
-"""Share of the rows that must be of the source; below it the file is not what it was taken for."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -147,17 +145,22 @@ class _Look:
         self.source = source
         self.shared: dict[str, object] = {}
         self.gaps = Gaps()
+        self.continued = 0
         self.counts: Counter[str] = Counter({"files": 0, "rows": 0, "unreadable": 0, "observed": 0})
 
     def take(self, export: Export) -> None:
         """Add what came of a file."""
         self.counts["files"] += 1
+        self.continued += export.continued
         self.counts.update(export.counts)
         for gap in export.told():
             self.gaps.note(gap)
 
     def coverage(self) -> Coverage:
         """How well the files could be read, and what no such file can tell."""
+        if self.continued and self.continued >= self.counts["files"]:  # of several pages, only the last says no more
+            reason = "the answer has further pages that no file holds"
+            self.gaps.note(Gap(self.source.title, Status.PARTIAL, reason, remedy="name the files of all pages"))
         self.gaps.note(Gap(self.source.title, Status.UNSUPPORTED, f"cannot tell: {self.source.cannot}"))
         return Coverage(self.source.name, self.gaps.worst(), self.gaps.told(), dict(self.counts))
 
@@ -224,7 +227,7 @@ def _read(
             export.gap(Status.PARTIAL, f"stopped after {export.counts['rows']:,} rows")
     if opened.truncated:
         export.gap(Status.PARTIAL, "the compressed file ends before its end")
-    if export.counts["unreadable"] > export.counts["rows"] * _READABLE:
+    if export.counts["unreadable"] > export.counts["observed"]:
         failed.append(opened.shown)
     look.take(export)
     return stopped

@@ -33,6 +33,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_FURTHER: Final = frozenset({"odatanextlink", "nextpagetoken", "hasmore"})
+"""What an answer of several pages tells of the next one."""
 _KEY: Final = re.compile(r'"([^"\\\n]{1,128})"\s*:')
 
 
@@ -59,6 +61,8 @@ class Export:
         self.gaps = Gaps()
         self.shape: Shape | None = None
         """How the file looks, once its source is known."""
+        self.continued = False
+        """It is a page of an answer, and says that another one follows."""
         self._moments = Moments(now)
         self._torn: dict[str, tuple[int, list[int]]] = {}
         found = iter(pieces)
@@ -78,8 +82,8 @@ class Export:
         lines = [line for line in self.head.split("\n")[:_TOP] if line.strip()]
         if not lines or lines[0].lstrip()[0] not in "{[":
             return "text"
-        fitting = sum(map(_is_object, lines))
-        return "lines of JSON" if fitting * 2 >= len(lines) else "json"
+        fitting = tuple(map(_is_object, lines))
+        return "lines of JSON" if fitting[0] or sum(fitting) * 2 >= len(lines) else "json"
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -158,6 +162,7 @@ class Export:
         try:
             for key, value in js.members(self._text()):
                 name = plain(key[:256])
+                self._page(name, value)
                 if name and name not in keys:
                     continue
                 if isinstance(value, dict):
@@ -182,6 +187,8 @@ class Export:
                 value = None if line.long else js.decode(line.text)
             except js.TornError:
                 value = None
+            for key, each in value.items() if isinstance(value, dict) else ():
+                self._page(plain(key[:256]), each)
             found = value if isinstance(value, list) else [value]
             for each in found:
                 if not isinstance(each, dict):
@@ -191,6 +198,10 @@ class Export:
                 for row in _unfolded(each, keys, "", line.number):
                     self.counts["rows"] += 1
                     yield row
+
+    def _page(self, name: str, value: object) -> None:
+        if name in _FURTHER:
+            self.continued = bool(value)
 
     def _text(self) -> Iterator[str]:
         decoder = self._decoder()

@@ -13,6 +13,7 @@ from typing import Final
 
 MOST_MEMBER: Final = 32 << 20
 """Characters of one member."""
+_AFTER: Final = frozenset(",]}: \t\r\n")
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
@@ -109,15 +110,16 @@ class _Window:
             except RecursionError:
                 raise TornError("nested too deep") from None
             except ValueError:
-                if len(self._text) - self._at > MOST_MEMBER:
-                    raise TornError(f"a member is longer than {MOST_MEMBER:,} characters") from None
-                if not self._more():
-                    raise TornError("it ends too early, or is not JSON") from None
-                continue
-            if end == len(self._text) and self._more():  # a number may go on
-                continue
-            self._at = end
-            return value
+                pass
+            else:
+                # a number may go on: it is whole where something follows that is no part of it
+                if self._text[end : end + 1] in _AFTER and end < len(self._text):
+                    self._at = end
+                    return value
+            if len(self._text) - self._at > MOST_MEMBER:
+                raise TornError(f"a member is longer than {MOST_MEMBER:,} characters")
+            if not self._more():
+                raise TornError("it ends too early, or is not JSON")
 
     def _more(self) -> bool:
         """At least as much again as is left: a value that is tried anew each time costs no more than twice its size."""

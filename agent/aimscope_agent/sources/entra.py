@@ -63,7 +63,9 @@ def _application(export: Export, row: Row) -> Iterator[Observation]:
             export.shared[object_id] = False
         return
     verified = row.row("verifiedpublisher")
-    urls = (row.text("homepage", "homepageurl"), *row.texts("replyurls"))
+    # where sign-in leads back to is often the vendor's place for all its products
+    homepage = row.text("homepage", "homepageurl")
+    urls = (homepage,) if homepage else row.texts("replyurls")
     hosts = tuple(dict.fromkeys(host for url in urls if (host := hostname(url)) and "." in host))[:_MOST_HOSTS]
     fields: dict[str, Value] = {
         "app": name,

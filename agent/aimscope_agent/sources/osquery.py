@@ -16,6 +16,7 @@ from aimscope_agent.sources._export import Export
 from aimscope_agent.sources._rows import Row
 from aimscope_agent.sources._source import Shape, Source
 from aimscope_signatures.model import Observation, Value
+from aimscope_signatures.normalise import image as plain_image
 
 _TABLES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("docker_containers", ("image", "imageid", "name")),
@@ -61,7 +62,7 @@ def read(export: Export) -> Iterator[Observation]:
             elif not found and table not in _MAY_BE_NOTHING:
                 export.unreadable(row.number, "rows without a name")
             around = outer.row("decorations")
-            user = row.text("username", "user") or names.place(row.text("path", "directory", "profilepath"))[1]
+            user = row.text("username", "user") or around.text("username") or _owner(row)
             for kind, fields in found:
                 yield export.see(
                     kind,
@@ -73,6 +74,11 @@ def read(export: Export) -> Iterator[Observation]:
                     at=outer.text("unixtime", "calendartime"),
                     **fields,
                 )
+
+
+def _owner(row: Row) -> str:
+    """Whose home it lies in."""
+    return names.place(row.text("profilepath", "path", "directory", "installlocation"))[1]
 
 
 def _inner(export: Export, outer: Row) -> Iterator[Row]:
@@ -108,12 +114,12 @@ def _seen(table: str, row: Row) -> Iterator[software.Seen]:
         case "docker_images":
             for tag in row.texts("tags"):
                 if "<none>" not in tag:
-                    yield "container", {"image": tag, "runtime": "docker", "tag": _tag(tag)}
+                    yield "container", {"image": plain_image(tag), "runtime": "docker", "tag": _tag(tag)}
         case "docker_containers":
             image = row.text("image")
             if image:
                 running = row.text("state") == "running"
-                fields: software.Fields = {"image": image, "runtime": "docker", "tag": _tag(image)}
+                fields: software.Fields = {"image": plain_image(image), "runtime": "docker", "tag": _tag(image)}
                 yield "container", {**fields, "name": row.text("name").lstrip("/"), "running": running}
         case "listening_ports":
             port = row.text("port")

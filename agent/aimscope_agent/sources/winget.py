@@ -52,10 +52,7 @@ def _table(export: Export) -> Iterator[Observation]:
         if len(starts) < 3:
             continue
         name, identifier, version, *rest = _sliced(text, starts)
-        if not name or not identifier or identifier.endswith("…") or " " in identifier:
-            export.unreadable(number, "rows that winget has shortened, or that are none")
-            continue
-        application = _identifier(name, identifier, rest[-1] if rest else "")
+        application = _identifier(name, identifier, rest[-1] if rest else "") if name else ""
         if not application:
             export.unreadable(number, "rows that winget has shortened, or that are none")
             continue
@@ -64,11 +61,14 @@ def _table(export: Export) -> Iterator[Observation]:
 
 def _identifier(name: str, identifier: str, source: str) -> names.Ids:
     """What winget did not install it knows by the uninstall keys (`ARP`) or the package's family (`MSIX`)."""
-    if identifier.upper().startswith("MSIX\\"):
-        return f"msix:{identifier[5:].partition('_')[0]}"
-    if identifier.upper().startswith("ARP\\") or source == "msstore":
+    known, _, _ = identifier.upper().partition("\\")
+    if known == "MSIX":
+        package, whole, _ = identifier[5:].partition("_")
+        return f"msix:{package}" if whole else ""
+    if known == "ARP" or source == "msstore":
         return "" if name.endswith("…") else names.named(name)
-    return f"winget:{identifier}"
+    shortened = not identifier or identifier.endswith("…") or " " in identifier
+    return "" if shortened else f"winget:{identifier}"
 
 
 def _cells(text: str) -> int:
