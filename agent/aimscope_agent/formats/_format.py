@@ -29,7 +29,7 @@ from aimscope_signatures.normalise import process_name
 Test = Callable[[Fields], bool]
 _LONGEST_NAME: Final = 256
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\Z")
-_NAMING: Final[dict[str, tuple[str, ...]]] = {
+NAMING: Final[dict[str, tuple[str, ...]]] = {
     "dns.query": ("name",),
     "tls.client_hello": ("server_name", "ja4"),
     "http.request": ("host",),
@@ -153,6 +153,7 @@ class Reading(msgspec.Struct, frozen=True):
     when: Test
     blocked: Test | None
     columns: tuple[tuple[str, Expression, Convert], ...]
+    reads: tuple[Expression, ...]
     named: int
     user: Expression
     device: Expression
@@ -163,7 +164,7 @@ class Reading(msgspec.Struct, frozen=True):
         columns = []
         row = []
         most = 1
-        for _, read, _ in self.columns[start:end]:
+        for read in self.reads[start:end]:
             values = read(fields)
             columns.append(values)
             if values:
@@ -189,7 +190,7 @@ class Reading(msgspec.Struct, frozen=True):
             value = convert(text) if text else None
             if value is not None:
                 found[name] = value
-        naming = _NAMING[self.kind]
+        naming = NAMING[self.kind]
         if not any(name in found for name in naming):
             return None
         _settle(self.kind, found)
@@ -232,6 +233,11 @@ class Format:
     def zone(self) -> str:
         """The zone the map states for all lines; ``local`` where lines state their own or nobody does."""
         return "local" if self._zone_field else self.map.zone
+
+    @property
+    def settles(self) -> bool:
+        """Whether lines say that others before them were refused: such a log is read in one piece."""
+        return any(record.paired and record.blocked for record in self.map.records)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -296,13 +302,13 @@ def _is_zone(text: str) -> bool:
 def _reading(record: Record, nothing: frozenset[str]) -> Reading:
     known = KINDS[record.kind].fields
     order = sorted(record.fields, key=lambda name: 2 if name in _VOLUMES else 1 if known[name].context else 0)
+    columns = tuple((name, alternatives(record.fields[name], nothing), _converted(record.kind, name)) for name in order)
     return Reading(
         kind=record.kind,
         when=holding(record.when, nothing=nothing),
         blocked=holding(record.blocked, every=False, nothing=nothing) if record.blocked else None,
-        columns=tuple(
-            (name, alternatives(record.fields[name], nothing), _converted(record.kind, name)) for name in order
-        ),
+        columns=columns,
+        reads=tuple(read for _, read, _ in columns),
         named=sum(1 for name in order if name not in _VOLUMES and not known[name].context),
         user=alternatives(record.user, nothing) if record.user else _none,
         device=alternatives(record.device, nothing) if record.device else _none,

@@ -53,6 +53,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: Alternatives = ()
     device: Alternatives = ()
     blocked: Globs = {}
+    paired: bool = False
+    """Other paired records may tell of the same question: it counts once, and as refused if one of them says so."""
 
 
 class Map(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from aimscope_agent.formats._expressions import Fields
-from aimscope_agent.formats._format import Format, Reading
+from aimscope_agent.formats._format import NAMING, Format, Reading
+from aimscope_agent.logs.pairing import Held, Pairs
 from aimscope_agent.privacy import Curtain
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.conditions import regex_literal
@@ -20,6 +21,7 @@ from aimscope_signatures.fold import MAX_SOURCES, Tally, merge
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.matcher import LARGE_UPLOAD, Matcher, presence_of
 from aimscope_signatures.model import Detection, Observation, Sighting, Value
+from aimscope_signatures.sections import SECTIONS
 from aimscope_signatures.unknown import INFERENCE_PATHS, candidate
 
 _REMEMBERED: Final = 50_000
@@ -44,6 +46,13 @@ class Judge:
             if clause.kind and (KINDS[clause.kind].fields[test.field].context or test.field == "blocked")
         )
         """Kinds of which names alone do not decide."""
+        self._sections = _sections()
+        self._clauses: dict[str, set[frozenset[str]]] = {}
+        for entry in catalogue:
+            for clause in entry.clauses:
+                if clause.kind:
+                    needed = frozenset(test.field for test in clause.tests)
+                    self._clauses.setdefault(clause.kind, set()).add(needed)
 
     def path(self, text: str) -> str:
         """A path, where anything may depend on it; else nothing."""
@@ -53,9 +62,21 @@ class Judge:
 
     def detections(self, observation: Observation) -> tuple[Detection, ...]:
         """What the observation speaks for, as ``Recogniser`` tells it."""
-        found = self._matcher.match(observation)
+        found = self._matcher.match(observation) if self._possible(observation) else ()
         unknown = candidate(observation, found)
         return found if unknown is None else (*found, unknown)
+
+    def _possible(self, observation: Observation) -> bool:
+        """Whether anything may match: most names that only look like a service's end here, at little cost."""
+        fields = observation.fields
+        for needed in self._clauses.get(observation.kind, ()):
+            if needed <= fields.keys():
+                return True
+        for field, section in self._sections.get(observation.kind, ()):
+            value = fields.get(field)
+            if value is not None and (not isinstance(value, str) or self._matcher.find(section, value)):
+                return True
+        return False
 
     def kept(self, subject: str, asset: str) -> tuple[str, str]:
         """A person and a device as they may be kept."""
@@ -68,6 +89,16 @@ class Judge:
                 self._kept.clear()
             self._kept[subject, asset] = found = (veiled.subject, veiled.asset)
         return found
+
+
+def _sections() -> dict[str, list[tuple[str, str]]]:
+    """For each kind, the fields that sections are looked for in, with one section of their type and way to look."""
+    found: dict[str, dict[tuple[str, str], str]] = {}
+    for section in SECTIONS.values():
+        for kind, field in section.targets:
+            way = "hostname" if section.type == "hostname" else section.name
+            found.setdefault(kind, {}).setdefault((field, way), section.name)
+    return {kind: [(field, name) for (field, _), name in ways.items()] for kind, ways in found.items()}
 
 
 def _path_beginnings(catalogue: Catalogue) -> tuple[str, ...] | None:
@@ -103,11 +134,20 @@ class _Plan:
             (n, name) for n, name in enumerate(rest) if not fields[name].personal and not name.startswith("bytes_")
         )
         self.contextual = contextual
+        self.paired = reading.record.paired
+        named = [names.index(each) for each in NAMING[reading.kind] if each in names[: reading.named]]
+        self.name = named[0] if named else 0
+        self.type = rest.index("type") if "type" in rest else -1
 
     def value(self, rest: _Row, number: int) -> Value | None:
         """A column after the named ones, converted."""
         text = rest[number]
         return self.reading.columns[self.reading.named + number][2](text) if text else None
+
+    def told(self, rest: _Row) -> tuple[tuple[str, str], ...]:
+        """What the columns after the named ones tell of nobody in particular."""
+        found = ((name, self.value(rest, n)) for n, name in self.details)
+        return tuple(sorted((name, str(value)) for name, value in found if value is not None))
 
     def volume(self, rest: _Row, number: int) -> int | None:
         """Bytes, where the line says so."""
@@ -139,7 +179,7 @@ class _Template(msgspec.Struct):
 class Counting:
     """Takes the lines of one file, or of a part of one. ``settle`` at the end brings everything into ``tally``."""
 
-    def __init__(self, form: Format, judge: Judge, tally: Tally) -> None:
+    def __init__(self, form: Format, judge: Judge, tally: Tally, held: Iterable[Held] = ()) -> None:
         self.observed = 0
         """Observations that were AI, or look like it."""
         self.tally = tally
@@ -151,11 +191,13 @@ class Counting:
             _Plan(number, reading, contextual=reading.kind in judge.contextual)
             for number, reading in enumerate(form.readings)
         )
+        paired = {plan.number for plan in self._plans if plan.paired}
+        self._pairs = Pairs(one for one in held if one.record in paired)
 
     def take(self, fields: Fields, when: Callable[[Fields], int], place: Callable[[], str]) -> None:
         """What a line says. ``when`` tells its time, ``place`` its number: asked only where it matters."""
         if self._sums >= _REMEMBERED or len(self._templates) >= _REMEMBERED:
-            self.settle()
+            self._bring()
         for plan in self._plans:
             reading = plan.reading
             if plan.always or reading.when(fields):
@@ -186,6 +228,9 @@ class Counting:
         rest = rows[index] if index < len(rows) else rows[0]
         user, device, blocked = reading.who(fields)
         at = when(fields)
+        if plan.paired:
+            self._hold(plan, about, rest, user, device, at, place(), blocked=blocked)
+            return
         sent = plan.volume(rest, plan.sent)
         large = sent is not None and sent >= LARGE_UPLOAD
         context = rest if plan.contextual else ()
@@ -201,17 +246,43 @@ class Counting:
         total = template.sums.get((client, user, device))
         if total is None:
             total = self._sum(plan, template, rest, client, user, device, at)
-        total.count += 1
-        if at < total.first:
-            total.first = at
-        elif at > total.last:
-            total.last = at
-        if total.count <= MAX_SOURCES:
-            total.sources.append(place())
+        _count(total, at, place)
         if sent is not None:
             total.bytes_out = (total.bytes_out or 0) + sent
         if plan.received >= 0 and (received := plan.volume(rest, plan.received)) is not None:
             total.bytes_in = (total.bytes_in or 0) + received
+
+    def _hold(
+        self, plan: _Plan, about: _Row, rest: _Row, user: str, device: str, at: int, place: str, *, blocked: bool
+    ) -> None:
+        """Wait for what other lines tell of it."""
+        address = plan.value(rest, plan.client) if plan.client >= 0 else None
+        subject, asset = self._judge.kept(user, device or (address if isinstance(address, str) else ""))
+        bare = tuple("" if n == plan.client else text for n, text in enumerate(rest))
+        kind = rest[plan.type] if plan.type >= 0 else ""
+        name = about[plan.name].lower().rstrip(".")
+        for one in self._pairs.take(Held(plan.number, name, about, bare, subject, asset, blocked, at, place, kind)):
+            self._settled(one)
+
+    def _settled(self, one: Held) -> None:
+        """Count a question of which no more is expected."""
+        plan = self._plans[one.record]
+        context = one.rest if plan.contextual else ()
+        key = (plan.number, one.about, context, one.blocked, False, one.at // _DAY)
+        template = self._templates.get(key)
+        if template is None:
+            verdict = self._verdict(plan, one.about)
+            template = self._template(plan, one.about, one.rest, verdict, blocked=one.blocked, large=False, at=one.at)
+            self._templates[key] = template
+        if not template.sightings:
+            return
+        self.observed += 1
+        who = ("", one.subject, one.asset)
+        total = template.sums.get(who)
+        if total is None:
+            self._sums += 1
+            template.sums[who] = total = _Sum(one.subject, one.asset, plan.told(one.rest), one.at, one.at, [])
+        _count(total, one.at, lambda: one.place)
 
     def _verdict(self, plan: _Plan, about: _Row) -> tuple[Detection, ...]:
         """What the catalogue says of names alone."""
@@ -256,23 +327,44 @@ class Counting:
         self._sums += 1
         address = plan.value(rest, plan.client) if client else None
         subject, asset = self._judge.kept(user, device or (address if isinstance(address, str) else ""))
-        details = [(name, str(value)) for n, name in plan.details if (value := plan.value(rest, n)) is not None]
-        template.sums[client, user, device] = total = _Sum(subject, asset, tuple(sorted(details)), at, at, [])
+        template.sums[client, user, device] = total = _Sum(subject, asset, plan.told(rest), at, at, [])
         return total
 
+    def held(self) -> tuple[Held, ...]:
+        """What waits for lines to come. It is counted by whoever is given it."""
+        return self._pairs.rest()
+
     def settle(self) -> None:
-        """Bring everything into the tally."""
+        """Bring everything into the tally; nothing waits any more."""
+        for one in self._pairs.rest():
+            self._settled(one)
+        self._bring()
+
+    def _bring(self) -> None:
         found = [
             _summed(sighting, total)
             for template in self._templates.values()
             for total in template.sums.values()
             for sighting in template.sightings
         ]
-        found.sort(key=lambda sighting: int(sighting.sources[0]))
+        found.sort(key=lambda sighting: _line(sighting.sources[0]))
         for sighting in _in_order(found):
             self.tally.merge(sighting)
         self._templates.clear()
         self._sums = 0
+
+
+def _count(total: _Sum, at: int, place: Callable[[], str]) -> None:
+    total.count += 1
+    total.first = min(total.first, at)
+    total.last = max(total.last, at)
+    if total.count <= MAX_SOURCES:
+        total.sources.append(place())
+
+
+def _line(place: str) -> int:
+    """The number of a line; of a place in another file, which was read before, 0."""
+    return int(place) if place.isdigit() else 0
 
 
 def _in_order(found: Iterable[Sighting]) -> Iterable[Sighting]:
@@ -284,7 +376,7 @@ def _in_order(found: Iterable[Sighting]) -> Iterable[Sighting]:
         if known is None:
             totals[key] = one
         else:
-            places = sorted({*known.sources, *one.sources}, key=int)[:MAX_SOURCES]
+            places = sorted({*known.sources, *one.sources}, key=_line)[:MAX_SOURCES]
             totals[key] = msgspec.structs.replace(merge(known, one), sources=tuple(places))
     return totals.values()
 

@@ -13,6 +13,7 @@ from aimscope_agent.formats._format import Format
 from aimscope_agent.logs import prefilter
 from aimscope_agent.logs.counting import Counting, Judge
 from aimscope_agent.logs.needles import Needle, needles
+from aimscope_agent.logs.pairing import Held
 from aimscope_agent.logs.parser import Parser
 from aimscope_agent.logs.prefilter import Prefilter
 from aimscope_agent.privacy import Curtain
@@ -46,6 +47,8 @@ class Part(msgspec.Struct, frozen=True):
     sampled_unreadable: int = 0
     before: State = State()
     after: State = State()
+    held: tuple[Held, ...] = ()
+    """Questions of which lines to come may tell more; they are not among the sightings."""
     stopped: bool = False
     truncated: bool = False
 
@@ -95,11 +98,21 @@ class Workshop:
 class Scan:
     """Takes the blocks of one part of a log, in order."""
 
-    def __init__(self, form: Format, workshop: Workshop, *, zone: str, now: int, state: State | None = None) -> None:
+    def __init__(
+        self,
+        form: Format,
+        workshop: Workshop,
+        *,
+        zone: str,
+        now: int,
+        state: State | None = None,
+        held: Iterable[Held] = (),
+    ) -> None:
+        """``state`` and ``held`` are what lines before these left: ``Part.after`` and ``Part.held``."""
         self._parser = Parser(form, zone=zone, now=now, state=state)
         self._before = self._parser.state
         self._tally = Tally("")
-        self._counting = Counting(form, workshop.judge, self._tally)
+        self._counting = Counting(form, workshop.judge, self._tally, held)
         self._workshop = workshop
         self._form = form
         self._lines = 0
@@ -182,8 +195,9 @@ class Scan:
         self._looked = start
         return parser.latest or at
 
-    def result(self, *, stopped: bool = False, truncated: bool = False) -> Part:
-        """What came of it."""
+    def result(self, *, stopped: bool = False, truncated: bool = False, hold: bool = False) -> Part:
+        """What came of it. ``hold``: more lines will come, which may tell more of the last ones."""
+        held = self._counting.held() if hold else ()
         self._counting.settle()
         parser, counts = self._parser, self._parser.counts
         return Part(
@@ -204,6 +218,7 @@ class Scan:
             sampled_unreadable=self._sampled_unreadable,
             before=self._before,
             after=parser.state,
+            held=held,
             stopped=stopped,
             truncated=truncated,
         )

@@ -94,7 +94,7 @@ def tasks_of(log: Log, form: Format, path: str, size: int, now: int, zone: str, 
     for _ in parser.feed(log.head[:16_384], 1, ""):
         pass
     state = parser.state if parser.heads else None
-    starts = range(0, max(size, 1), PIECE)
+    starts = range(0, max(size, 1), max(size, 1) if form.settles else PIECE)
     ends = [*starts[1:], size]
     return tuple(
         msgspec.structs.replace(whole, part=part, start=start, end=end, state=state if start else None)

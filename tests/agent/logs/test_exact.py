@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from aimscope_agent.formats import __path__ as FOLDER
 from aimscope_agent.formats._format import Format
 from aimscope_agent.logs import prefilter
+from aimscope_agent.logs.pairing import WINDOW
 from aimscope_agent.logs.parser import Parser
 from aimscope_agent.logs.reading import lines_of
 from aimscope_agent.logs.registry import built_in, load_file
@@ -22,7 +23,7 @@ from aimscope_agent.recognise import Recogniser
 from aimscope_signatures import bundle
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.matcher import Matcher
-from aimscope_signatures.model import Sighting
+from aimscope_signatures.model import Observation, Sighting
 
 DATA = Path(__file__).parents[2] / "_data" / "formats"
 NAMES = sorted(path.stem for path in Path(FOLDER[0]).glob("*.yaml") if list((DATA / path.stem).glob("sample*")))
@@ -57,8 +58,45 @@ def scanned(name: str, text: bytes, *, search: bool) -> Part:
 
 def one_by_one(name: str, text: bytes) -> tuple[Sighting, ...]:
     recogniser = Recogniser(matcher())
-    recogniser.take_all(Parser(map_of(name), zone="utc", now=NOW).feed(text, 1, ""))
+    recogniser.take_all(joined(name, text))
     return tuple(plain(sighting) for sighting in recogniser.sightings())
+
+
+def joined(name: str, text: bytes) -> list[Observation]:
+    """Observations of every line; those that tell of one question as one."""
+    form = map_of(name)
+    parser = Parser(form, zone="utc", now=NOW)
+    found: list[tuple[set[int], Observation]] = []
+    for number, line in enumerate(text.split(b"\n"), 1):
+        fields = parser.fields(line, number)
+        if not fields:
+            continue
+        at = parser.at(fields)
+        for record, reading in enumerate(form.readings):
+            if not reading.when(fields):
+                continue
+            who = reading.who(fields)
+            for row in reading.row(fields, 0, len(reading.columns)):
+                one = reading.observation(row, who, at, f":{number}")
+                if one is not None and not (reading.record.paired and merged(found, record, one)):
+                    found.append(({record} if reading.record.paired else set(), one))
+    return [one for _, one in found]
+
+
+def merged(found: list[tuple[set[int], Observation]], record: int, one: Observation) -> bool:
+    for place in reversed(range(len(found))):
+        told, known = found[place]
+        alike = all(
+            known.fields.get(name) == one.fields.get(name) or name not in known.fields or name not in one.fields
+            for name in ("name", "server_name", "type", "client")
+        )
+        if told and record not in told and alike and known.kind == one.kind and abs(known.at - one.at) <= WINDOW:
+            blocked = {"blocked": True} if "blocked" in known.fields or "blocked" in one.fields else {}
+            fields = {**known.fields, **blocked}
+            asset = known.asset or one.asset
+            found[place] = (told | {record}, msgspec.structs.replace(known, fields=fields, asset=asset))
+            return True
+    return False
 
 
 def plain(sighting: Sighting) -> Sighting:
