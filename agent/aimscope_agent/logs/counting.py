@@ -5,7 +5,6 @@ The answers are those of ``Recogniser``, which judges whatever comes up for the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -13,107 +12,17 @@ import msgspec
 
 from aimscope_agent.formats._expressions import Fields
 from aimscope_agent.formats._format import NAMING, Format, Reading
+from aimscope_agent.logs.judging import Judge
 from aimscope_agent.logs.pairing import Held, Pairs
-from aimscope_agent.privacy import Curtain
-from aimscope_signatures.catalogue import Catalogue
-from aimscope_signatures.conditions import regex_literal
 from aimscope_signatures.fold import MAX_SOURCES, Tally, merge
 from aimscope_signatures.kinds import KINDS
-from aimscope_signatures.matcher import LARGE_UPLOAD, Matcher, presence_of
-from aimscope_signatures.model import Detection, Observation, Sighting, Value
-from aimscope_signatures.sections import SECTIONS
-from aimscope_signatures.unknown import INFERENCE_PATHS, candidate
+from aimscope_signatures.matcher import LARGE_UPLOAD, presence_of
+from aimscope_signatures.model import Detection, Sighting, Value
 
 _REMEMBERED: Final = 50_000
 """Verdicts, and running totals, that are kept at hand."""
 _DAY: Final = 86_400
 _Row = tuple[str, ...]
-
-
-class Judge:
-    """What a catalogue says of rows of a format, and what may be kept of people."""
-
-    def __init__(self, catalogue: Catalogue, curtain: Curtain | None) -> None:
-        self._matcher = Matcher(catalogue)
-        self._curtain = curtain
-        self._beginnings = _path_beginnings(catalogue)
-        self._kept: dict[tuple[str, str], tuple[str, str]] = {}
-        self.contextual = frozenset(
-            clause.kind
-            for entry in catalogue
-            for clause in entry.clauses
-            for test in clause.tests
-            if clause.kind and (KINDS[clause.kind].fields[test.field].context or test.field == "blocked")
-        )
-        """Kinds of which names alone do not decide."""
-        self._sections = _sections()
-        self._clauses: dict[str, set[frozenset[str]]] = {}
-        for entry in catalogue:
-            for clause in entry.clauses:
-                if clause.kind:
-                    needed = frozenset(test.field for test in clause.tests)
-                    self._clauses.setdefault(clause.kind, set()).add(needed)
-
-    def path(self, text: str) -> str:
-        """A path, where anything may depend on it; else nothing."""
-        if self._beginnings is None or text.startswith(self._beginnings):
-            return text
-        return text if text.rstrip("/").lower().endswith(INFERENCE_PATHS) else ""
-
-    def detections(self, observation: Observation) -> tuple[Detection, ...]:
-        """What the observation speaks for, as ``Recogniser`` tells it."""
-        found = self._matcher.match(observation) if self._possible(observation) else ()
-        unknown = candidate(observation, found)
-        return found if unknown is None else (*found, unknown)
-
-    def _possible(self, observation: Observation) -> bool:
-        """Whether anything may match: most names that only look like a service's end here, at little cost."""
-        fields = observation.fields
-        for needed in self._clauses.get(observation.kind, ()):
-            if needed <= fields.keys():
-                return True
-        for field, section in self._sections.get(observation.kind, ()):
-            value = fields.get(field)
-            if value is not None and (not isinstance(value, str) or self._matcher.find(section, value)):
-                return True
-        return False
-
-    def kept(self, subject: str, asset: str) -> tuple[str, str]:
-        """A person and a device as they may be kept."""
-        if self._curtain is None:
-            return subject, asset
-        found = self._kept.get((subject, asset))
-        if found is None:
-            veiled = self._curtain.veiled(Observation("", {}, subject=subject, asset=asset))
-            if len(self._kept) >= _REMEMBERED:
-                self._kept.clear()
-            self._kept[subject, asset] = found = (veiled.subject, veiled.asset)
-        return found
-
-
-def _sections() -> dict[str, list[tuple[str, str]]]:
-    """For each kind, the fields that sections are looked for in, with one section of their type and way to look."""
-    found: dict[str, dict[tuple[str, str], str]] = {}
-    for section in SECTIONS.values():
-        for kind, field in section.targets:
-            way = "hostname" if section.type == "hostname" else section.name
-            found.setdefault(kind, {}).setdefault((field, way), section.name)
-    return {kind: [(field, name) for (field, _), name in ways.items()] for kind, ways in found.items()}
-
-
-def _path_beginnings(catalogue: Catalogue) -> tuple[str, ...] | None:
-    """What the paths begin with that clauses ask for; ``None`` where one may begin in any way."""
-    found: set[str] = set()
-    for entry in catalogue:
-        for clause in entry.clauses:
-            for test in clause.tests if clause.kind == "http.request" else ():
-                if test.field == "path":
-                    for value in test.values:
-                        literal = regex_literal(value) if test.operator == "regex" else re.split(r"[*?{]", value)[0]
-                        if len(literal) < 2 or test.operator not in {"equals", "prefix", "glob", "regex"}:
-                            return None
-                        found.add(literal)
-    return tuple(sorted(found))
 
 
 class _Plan:

@@ -11,7 +11,8 @@ from aimscope_agent.formats._engines import State
 from aimscope_agent.formats._expressions import Fields
 from aimscope_agent.formats._format import Format
 from aimscope_agent.logs import prefilter
-from aimscope_agent.logs.counting import Counting, Judge
+from aimscope_agent.logs.counting import Counting
+from aimscope_agent.logs.judging import Judge
 from aimscope_agent.logs.needles import Needle, needles
 from aimscope_agent.logs.pairing import Held
 from aimscope_agent.logs.parser import Parser
