@@ -13,6 +13,7 @@ from aimscope_agent.formats._format import Format
 from aimscope_agent.intake.place import Place
 from aimscope_agent.intake.tail import Follower, Piece
 from aimscope_agent.ledger import Ledger, LedgerError
+from aimscope_agent.logs.pairing import IDLE, Held
 from aimscope_agent.logs.recognition import recognise
 from aimscope_agent.logs.scanning import Part, Scan, Workshop
 from aimscope_signatures.fold import Tally
@@ -35,6 +36,8 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     place: Place
     format: str = ""
     state: State = State()
+    held: tuple[Held, ...] = ()
+    """Questions that lines to come may tell more of: they are in no total yet."""
 
 
 class _Log(msgspec.Struct):
@@ -44,6 +47,9 @@ class _Log(msgspec.Struct):
     state: State = State()
     waiting: list[Piece] = []
     since: float = 0.0
+    held: tuple[Held, ...] = ()
+    read: float = 0.0
+    """When a line of it was last read."""
     given_up: bool = False
 
 
@@ -73,7 +79,11 @@ class LogWatch:
         except msgspec.DecodeError:
             raise LedgerError(f"{ledger.path} holds places of logs that cannot be read") from None
         self._followers = {path: self._follower(path, from_end=from_end) for path in paths}
-        self._logs: dict[str, _Log] = {}
+        self._logs: dict[str, _Log] = {
+            name: _Log(self._form_of(kept), kept.state, held=kept.held)
+            for name, kept in self._kept.items()
+            if kept.held
+        }
         self._moves: dict[str, Kept] = {}
         self._tally = Tally("")
         self.counts: dict[str, int] = dict.fromkeys(("lines", "read", "unreadable", "observed"), 0)
@@ -96,6 +106,8 @@ class LogWatch:
                     break
         self.behind = taken > 0
         for name, log in self._logs.items():
+            if log.held and now - log.read >= IDLE:
+                self._settle(name, log, clock)
             if log.waiting and now - log.since >= _PATIENCE:
                 self._tell(name, log, clock, last=True)
         return self._commit()
@@ -105,6 +117,8 @@ class LogWatch:
         for name, log in self._logs.items():
             if log.waiting:
                 self._tell(name, log, clock, last=True)
+            if log.held:
+                self._settle(name, log, clock)
         return self._commit()
 
     def close(self) -> None:
@@ -131,8 +145,9 @@ class LogWatch:
         log = self._logs.get(name)
         if log is None:
             kept = self._kept.get(name)
-            form = self._form or (self._workshop.formats.get(kept.format) if kept else None)
+            form = self._form_of(kept) if kept else self._form
             self._logs[name] = log = _Log(form, kept.state if kept else State(), since=now)
+        log.read = now
         if piece.first_line == 1 and piece.block.startswith(_UTF16):
             self._give_up(name, log, piece, "UTF-16 is not followed; `aimscope scan logs` reads it")
         if log.form is not None or log.given_up:
@@ -142,6 +157,9 @@ class LogWatch:
             log.since = now
         log.waiting.append(piece)
         self._tell(name, log, clock, last=False)
+
+    def _form_of(self, kept: Kept) -> Format | None:
+        return self._form or self._workshop.formats.get(kept.format)
 
     def _tell(self, name: str, log: _Log, clock: int, *, last: bool) -> None:
         """Tell the format from what there is, if that is enough."""
@@ -164,14 +182,27 @@ class LogWatch:
     def _read(self, name: str, log: _Log, pieces: Iterable[Piece], clock: int) -> None:
         for piece in pieces:
             if log.form is not None and not log.given_up:
-                scan = Scan(log.form, self._workshop, zone=self._zone, now=clock, state=log.state)
+                scan = Scan(log.form, self._workshop, zone=self._zone, now=clock, state=log.state, held=log.held)
                 scan.block(piece.block)
-                part = scan.result()
+                part = scan.result(hold=True)
                 log.state = part.after
+                log.held = tuple(msgspec.structs.replace(one, place=_place(one.place, piece)) for one in part.held)
                 self._count(name, piece, part)
                 for sighting in _placed(part, piece):
                     self._tally.merge(sighting)
-            self._moves[name] = Kept(piece.place, log.form.name if log.form else "", log.state)
+            self._moves[name] = Kept(piece.place, log.form.name if log.form else "", log.state, log.held)
+
+    def _settle(self, name: str, log: _Log, clock: int) -> None:
+        """Count what waited for lines that have not come."""
+        held, log.held = log.held, ()
+        if log.form is not None:
+            part = Scan(log.form, self._workshop, zone=self._zone, now=clock, held=held).result()
+            self.counts["observed"] += part.observed
+            for sighting in part.sightings:
+                self._tally.merge(sighting)
+        kept = self._moves.get(name) or self._kept.get(name)
+        if kept is not None:
+            self._moves[name] = msgspec.structs.replace(kept, held=())
 
     def _count(self, name: str, piece: Piece, part: Part) -> None:
         for what in self.counts:
@@ -239,8 +270,10 @@ class LogWatch:
 def _placed(part: Part, piece: Piece) -> Iterator[Sighting]:
     """Sightings with the lines they are from, as a person would look for them."""
     for sighting in part.sightings:
-        sources = tuple(
-            f"{piece.path}:{int(source) + piece.first_line - 1}" if source.isdigit() else source
-            for source in sighting.sources
-        )
+        sources = tuple(_place(source, piece) for source in sighting.sources)
         yield msgspec.structs.replace(sighting, sources=sources)
+
+
+def _place(source: str, piece: Piece) -> str:
+    """A line of a piece, as a person would look for it; what is told so already, as it is."""
+    return f"{piece.path}:{int(source) + piece.first_line - 1}" if source.isdigit() else source

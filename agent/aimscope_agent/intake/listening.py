@@ -12,6 +12,7 @@ from aimscope_agent.formats._format import Format
 from aimscope_agent.formats._syslog import stripped
 from aimscope_agent.intake.syslog import Message, Syslog
 from aimscope_agent.ledger import Ledger, LedgerError
+from aimscope_agent.logs.pairing import IDLE, Held
 from aimscope_agent.logs.recognition import recognise
 from aimscope_agent.logs.scanning import Scan, Workshop
 from aimscope_signatures.fold import Tally
@@ -33,13 +34,15 @@ class _Stream(msgspec.Struct):
     state: State = State()
     waiting: list[bytes] = []
     since: float = 0.0
+    held: tuple[Held, ...] = ()
+    read: float = 0.0
     given_up: bool = False
 
 
 class SyslogWatch:
     """Reads what a listener takes, and keeps what it says of AI in a ledger.
 
-    Syslog has no acknowledgement: what came in the second before a kill is lost.
+    Syslog has no acknowledgement: what came in the seconds before a kill is lost.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class SyslogWatch:
         """Read and commit what has come; waits at most ``timeout`` seconds for something."""
         self._arrived(self._listener.take(timeout), now, clock)
         for sender, stream in self._streams.items():
+            if stream.held and now - stream.read >= IDLE:
+                self._read(sender, stream, [], clock)
             if stream.waiting and now - stream.since >= _PATIENCE:
                 self._tell(sender, stream, clock, last=True)
         return self._commit()
@@ -70,6 +75,8 @@ class SyslogWatch:
         for sender, stream in self._streams.items():
             if stream.waiting:
                 self._tell(sender, stream, clock, last=True)
+            if stream.held:
+                self._read(sender, stream, [], clock)
         return self._commit()
 
     def coverage(self) -> Coverage:
@@ -108,6 +115,7 @@ class SyslogWatch:
             self._streams[sender] = stream = _Stream(self._form, since=now)
         if stream.given_up:
             return
+        stream.read = now
         if stream.form is not None:
             self._read(sender, stream, lines, clock)
             return
@@ -131,12 +139,14 @@ class SyslogWatch:
             )
 
     def _read(self, sender: _Sender, stream: _Stream, lines: list[bytes], clock: int) -> None:
+        """Read lines; where there are none, count what waited for more."""
         if stream.form is None:
             return
-        scan = Scan(stream.form, self._workshop, zone=self._zone, now=clock, state=stream.state)
-        scan.block(b"\n".join(lines) + b"\n")
-        part = scan.result()
-        stream.state = part.after
+        scan = Scan(stream.form, self._workshop, zone=self._zone, now=clock, state=stream.state, held=stream.held)
+        if lines:
+            scan.block(b"\n".join(lines) + b"\n")
+        part = scan.result(hold=bool(lines))
+        stream.state, stream.held = part.after, part.held
         for sighting in part.sightings:
             self._tally.merge(msgspec.structs.replace(sighting, sources=(f"syslog {_called(sender)}",)))
         for what in ("read", "unreadable", "observed"):

@@ -128,8 +128,8 @@ def test_a_folder_of_several_formats_one_of_them_unknown(begin: Begin, tmp_path:
     dns = "Nov 23 10:00:00 dnsmasq[812]: query[A] claude.ai from 192.168.1.5"
     write(folder / "dnsmasq.log", *(dns for _ in range(12)))
     watch = begin(folder)
-    services = {sighting.service for sighting in watch.step(1.0, CLOCK)}
-    assert services == {"chatgpt", "claude"}
+    found = watch.step(1.0, CLOCK) + watch.step(9.0, CLOCK)  # a question waits for its refusal
+    assert {sighting.service for sighting in found} == {"chatgpt", "claude"}
     coverage = watch.coverage()
     assert coverage.status is Status.PARTIAL
     (gap,) = coverage.gaps
@@ -159,3 +159,58 @@ def test_a_ledger_that_cannot_be_written_is_tried_again(begin: Begin, tmp_path: 
     write(log, squid(13))
     assert sum(sighting.count for sighting in watch.step(2.0, CLOCK)) == 13
     assert watch.coverage().gaps == ()
+
+
+def asked(number: int) -> str:
+    return f"[{CLOCK + number}] unbound[7:0] info: 10.0.0.7 claude.ai. A IN"
+
+
+def refused(number: int) -> str:
+    return f"[{CLOCK + number}] unbound[7:0] info: claude.ai. always_nxdomain 10.0.0.7@4711 claude.ai. A IN"
+
+
+def attempts(watch: LogWatch) -> dict[str, int]:
+    return {sighting.presence: sighting.count for sighting in watch._ledger.sightings()}
+
+
+def test_a_refusal_that_is_written_later_makes_the_question_an_attempt(begin: Begin, tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "unbound.log"
+    form = built_in()["unbound"]
+    write(log, asked(0))
+    watch = begin(log, form=form)
+    assert watch.step(1.0, CLOCK) == ()
+    write(log, refused(0))
+    assert watch.step(2.0, CLOCK) == ()
+    (sighting,) = watch.step(9.0, CLOCK)
+    assert (sighting.presence, sighting.count, sighting.sources) == ("attempted", 1, (f"{log}:1",))
+    write(log, asked(60))
+    assert watch.step(10.0, CLOCK) == ()
+    (sighting,) = watch.finish(CLOCK)
+    assert (sighting.presence, sighting.count) == ("used", 1)
+
+
+def test_killed_between_question_and_refusal(begin: Begin, tmp_path: Path) -> None:
+    chooser = random.Random(6)
+    log = tmp_path / "logs" / "unbound.log"
+    form = built_in()["unbound"]
+    log.parent.mkdir()
+    log.touch()
+    watch = begin(log, form=form)
+    questions = 0
+    for number in range(0, 4_000, 40):
+        for line in (asked(number), refused(number)):
+            write(log, line)
+            match chooser.randrange(4):
+                case 0:
+                    watch.step(number + 1.0, CLOCK)
+                case 1:
+                    watch._commit = lambda: ()  # type: ignore[method-assign]
+                    watch.step(number + 1.0, CLOCK)
+                    watch = begin(log, form=form)
+                case 2:
+                    watch.step(number + 1.0, CLOCK)
+                    watch = begin(log, form=form)
+        questions += 1
+    watch.step(9_000.0, CLOCK)
+    watch.step(9_010.0, CLOCK)
+    assert attempts(watch) == {"attempted": questions}
