@@ -1,7 +1,8 @@
 """Two synthetic logs, from a seed, and the domains that make a catalogue of 5,000.
 
-Of 100 lines three name a service of the catalogue, and two look as if: the domain is a part of a longer name, or stands
-in a referrer. Names repeat as they do in life: few are common, most are rare. There are 2,000 clients.
+Of 1,000 lines ten name a service of the catalogue, and four look as if: the domain is a part of a longer name, or stands
+in a referrer. Names repeat as they do in life: few are common, most are rare. There are 2,000 clients, each of which
+uses up to four services.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 
 NAMES = 40_000
+CLIENTS = 2_000
 BATCH = 4_096
 
 
@@ -59,22 +61,23 @@ class Population:
         ]
         self.cumulative = list(accumulate(1 / (rank + 8) for rank in range(NAMES)))
 
-    def batch(self) -> list[tuple[str, str, bool]]:
-        """``(host, referrer, is a service's)``"""
+    def batch(self) -> list[tuple[str, str, int, bool]]:
+        """``(host, referrer, client, is a service's)``"""
         chooser = self.chooser
         hosts = chooser.choices(self.others, cum_weights=self.cumulative, k=BATCH)
         found = []
         for host in hosts:
+            client = chooser.randrange(CLIENTS)
             dice = chooser.random()
-            if dice < 0.03:
-                domain = self.known[min(int(chooser.expovariate(1 / 60)), len(self.known) - 1)]
-                found.append((chooser.choice((domain, f"api.{domain}", f"chat.eu.{domain}")), "-", True))
-            elif dice < 0.04:
-                found.append((f"not{chooser.choice(self.known)}.cdn.example", "-", False))
-            elif dice < 0.05:
-                found.append((host, f"https://{chooser.choice(self.known)}/", False))
+            if dice < 0.01:
+                domain = self.known[(client * 7 + chooser.randrange(4)) % len(self.known)]
+                found.append((chooser.choice((domain, f"api.{domain}")), "-", client, True))
+            elif dice < 0.012:
+                found.append((f"not{chooser.choice(self.known)}.cdn.example", "-", client, False))
+            elif dice < 0.014:
+                found.append((host, f"https://{chooser.choice(self.known)}/", client, False))
             else:
-                found.append((host, "-", False))
+                found.append((host, "-", client, False))
         return found
 
 
@@ -84,12 +87,13 @@ def zeek(population: Population) -> Iterator[tuple[list[str], int]]:
     at = 1_700_000_000.0
     while True:
         lines, hits = [], 0
-        for host, referrer, known in population.batch():
+        for host, referrer, client, known in population.batch():
             at += 0.001
             hits += known
+            who = f"{client // 250}.{client % 250}"
             a, b, c = chooser.randrange(1, 250), chooser.randrange(1, 250), chooser.randrange(1_024, 65_000)
             lines.append(
-                f'{{"_path":"http","ts":{at:.6f},"uid":"C{c:05d}{a:03d}{b:03d}abcXYZ","id.orig_h":"10.0.{a % 8}.{b}",'
+                f'{{"_path":"http","ts":{at:.6f},"uid":"C{c:05d}{a:03d}{b:03d}abcXYZ","id.orig_h":"10.0.{who}",'
                 f'"id.orig_p":{c},"id.resp_h":"198.51.{a}.{b}","id.resp_p":80,"trans_depth":1,"method":"GET",'
                 f'"host":"{host}","uri":"/assets/{c}/{a}/app.{b}.js?v={c}","referrer":"{referrer}","version":"1.1",'
                 f'"user_agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0",'
@@ -104,17 +108,16 @@ def squid(population: Population) -> Iterator[tuple[list[str], int]]:
     at = 1_700_000_000.0
     while True:
         lines, hits = [], 0
-        for host, _, known in population.batch():
+        for host, _, client, known in population.batch():
             at += 0.001
             hits += known
+            who = f"{client // 250}.{client % 250}"
             a, b, c = chooser.randrange(1, 250), chooser.randrange(1, 250), chooser.randrange(1_024, 65_000)
             if c % 2:
                 what = f"TCP_TUNNEL/200 {c} CONNECT {host}:443"
             else:
                 what = f"TCP_MISS/200 {c} GET http://{host}/assets/{c}/{a}/application.{b}.js?version={c}"
-            lines.append(
-                f"{at:14.3f} {c % 900:6d} 10.0.{a % 8}.{b} {what} u{a % 8}-{b} HIER_DIRECT/198.51.{a}.{b} text/html\n"
-            )
+            lines.append(f"{at:14.3f} {c % 900:6d} 10.0.{who} {what} u{client} HIER_DIRECT/198.51.{a}.{b} text/html\n")
         yield lines, hits
 
 
