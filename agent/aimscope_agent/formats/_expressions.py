@@ -28,6 +28,7 @@ _MOST: Final = 4_096
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}\Z")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_AUTHORITY: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|//)?(?:[^/?#\\@]*@)*([^/?#\\]*)")
 _LABEL: Final = re.compile(r"\((\d{1,2})\)")
 _NAME: Final = re.compile(
     r"(?=.{1,253}\.?\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.[A-Za-z][A-Za-z0-9-]{0,62}\.?\Z"
@@ -35,25 +36,21 @@ _NAME: Final = re.compile(
 _CALL: Final = re.compile(r"(only|part)\(([^()]{1,80})\)\Z")
 
 
-def _authority(url: str) -> str:
-    found = _SCHEME.match(url)
-    rest = url[found.end() :] if found else url.removeprefix("//")
-    for end in "/?#\\":
-        rest = rest.split(end, 1)[0]
-    return rest.rpartition("@")[2]
-
-
 def url_host(text: str) -> str:
     """Host name of a URL, also without scheme: ``host:443``, ``host/path``."""
-    return host(_authority(text))
+    found = _AUTHORITY.match(text)
+    return host(found[1]) if found else ""
 
 
 def url_path(text: str) -> str:
     """Path of a URL without query; empty where it has none."""
     found = _SCHEME.match(text)
     rest = text[found.end() :] if found else text
+    for end in "?#":
+        if end in rest:
+            rest = rest[: rest.index(end)]
     cut = rest.find("/")
-    return rest[cut:].split("?", 1)[0].split("#", 1)[0] if cut >= 0 else ""
+    return rest[cut:] if cut >= 0 else ""
 
 
 def host(text: str) -> str:

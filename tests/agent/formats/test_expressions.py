@@ -36,6 +36,7 @@ from aimscope_agent.formats._syslog import stripped
         ("u|url_host", {"u": "[2001:db8::1]:443"}, ["2001:db8::1"]),
         ("u|url_path", {"u": "https://a.example/p/x?secret=1#f"}, ["/p/x"]),
         ("u|url_path", {"u": "a.example:443"}, []),
+        ("u|url_path", {"u": "http://a.example?next=/v1/chat/completions"}, []),
         ("u|ip", {"u": "192.0.2.1#53"}, ["192.0.2.1"]),
         ("u|ip", {"u": "192.0.2.1:53"}, ["192.0.2.1"]),
         ("u|ip", {"u": "2001:DB8:0::1"}, ["2001:db8::1"]),
