@@ -20,6 +20,7 @@ import pytest
 
 from tests.end_to_end import program
 from tests.end_to_end.namespaces import (
+    AI,
     OTHERS,
     Server,
     Space,
@@ -279,6 +280,27 @@ def test_ended_in_good_order_by_either_signal(space: Space, folder: Path) -> Non
         assert sum(one["count"] for row in json.loads(last)["findings"] for one in row["evidence"]) == asked.total()
         asked += ask(space, random.Random(how), 20)
     watcher.comes_to(asked)
+
+
+def test_refused_while_it_is_followed(space: Space, folder: Path) -> None:
+    """Question and refusal are lines of their own, and the watcher may be killed between them."""
+    server = dnsmasq(space, folder, "--log-queries=extra")
+    chooser, asked = random.Random(11), Counter[str]()
+    watcher = Watcher(server.log, folder)
+    watcher.killed_at_random(random.Random(12))
+    while watcher.kills < 4:
+        names = chooser.choices(AI, k=chooser.randrange(60))
+        space.ask(*(f"{name} A" for name in names))
+        asked.update(names)
+    watcher.stop()
+    watcher.comes_to(asked)
+    found = {(row["service"], one["presence"]) for row in watcher.report()["findings"] for one in row["evidence"]}
+    assert found == {
+        ("chatgpt", "used"),
+        ("openai-api", "used"),
+        ("claude", "attempted"),
+        ("hugging-face", "attempted"),
+    }
 
 
 def test_an_impatient_person_gets_no_traceback(space: Space, folder: Path) -> None:
