@@ -204,7 +204,7 @@ class Network:
         else:
             raise AssertionError(f"{tool} does not capture")
         yield path
-        time.sleep(0.5)  # what is on its way
+        time.sleep(1.5)  # the kernel hands over packets by the second
         recorder.send_signal(signal.SIGINT)
         _, said = recorder.communicate(timeout=20)
         assert b"\n0 packets dropped" in said or b"/0 (" in said, said.decode()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +14,8 @@ import pytest
 
 from tests.end_to_end import tshark
 from tests.end_to_end.client_servers import H2C, PROXY, RETRY, SOCKS
-from tests.end_to_end.clients import ALIAS, RESOLVER, Network, address, chromium, curl, need, page_of, rules
-from tests.end_to_end.program import AIMSCOPE
+from tests.end_to_end.clients import ALIAS, INTERFACES, RESOLVER, Network, address, chromium, curl, need, page_of, rules
+from tests.end_to_end.program import AIMSCOPE, environment
 
 pytestmark = pytest.mark.e2e
 
@@ -281,3 +284,34 @@ def test_a_name_that_is_none_is_not_made_one(network: Network, tmp_path: Path) -
         network.one.run("dig", f"@{RESOLVER}", "after.example")
     answer = network.aimscope("scan", "pcap", "--names", "--quiet", path)
     assert {name.name for name in tshark.told(answer.stdout)} == {"after.example"}
+
+
+def test_live_names_are_the_oracles(network: Network, tmp_path: Path) -> None:
+    """Our own capture, on two interfaces at once, next to another program's."""
+    need("dig", "openssl")
+    config = tmp_path / "config.yaml"
+    config.write_text("gateway: {names_on_live_traffic: true}\n")
+    both = [word for name in INTERFACES for word in ("-i", name)]
+    line = [str(AIMSCOPE), "watch", *both, "--names", "--for", "60"]
+    environ = {**environment(tmp_path, tmp_path), "AIMSCOPE_CONFIG": str(config)}
+    paths = [tmp_path / f"{name}.pcap" for name in INTERFACES]
+    with network.captured(paths[0], interface="one"), network.captured(paths[1], interface="two"):
+        watch = network.gateway.start(*line, environ=environ)
+        assert watch.stderr
+        assert b"Watching one, two" in watch.stderr.readline()
+        questions(network, tmp_path)
+        proxies(network, tmp_path)
+        curl(network.two, "https://claude.ai/", "http://www.example.org/")
+        time.sleep(1)
+        watch.send_signal(signal.SIGTERM)
+        said, more = watch.communicate(timeout=30)
+    *lines, last = said.decode().splitlines()
+    ours, theirs = tshark.told("\n".join(lines)), sum(map(tshark.names, paths), Counter())
+    assert ours - theirs == Counter(), more.decode()
+    assert theirs - ours == Counter(), last
+    report = json.loads(last)
+    assert {"claude", "openai-api", "chatgpt"} <= {row["service"] for row in report["findings"]}
+    found = [(one["service"], one["client"]) for one in map(json.loads, lines) if "service" in one]
+    assert {("claude", "10.77.1.2"), ("openai-api", "10.77.1.2")} <= set(found)
+    assert len(found) == len(set(found)), "each use is said once"
+    assert report["coverage"][0]["counts"]["names"] == sum(ours.values())
