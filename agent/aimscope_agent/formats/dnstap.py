@@ -1,7 +1,7 @@
 """dnstap: what BIND, Unbound, Knot, PowerDNS, dnsdist and CoreDNS write of every DNS message, as binary frames.
 
-The one format that is not made of lines, and so has no map: whoever reads a log asks ``is_dnstap`` of its first bytes
-and then hands ``Dnstap.feed`` all of them, block by block.
+The one format that is not made of lines: whoever reads a log asks ``is_dnstap`` of its first bytes and then hands
+``Dnstap.feed`` all of them, block by block.
 """
 
 from __future__ import annotations

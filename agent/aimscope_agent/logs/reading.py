@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Final, Protocol
 
 from aimscope_agent.formats._format import Format
+from aimscope_agent.formats.dnstap import is_dnstap
 from aimscope_agent.logs.documents import LARGEST_DOCUMENT, document_lines, is_document, record_paths
+from aimscope_agent.logs.frames import frame_lines
 from aimscope_agent.logs.parser import LONGEST_LINE
 
 BLOCK: Final = 1_048_576
@@ -62,6 +64,8 @@ def encoding_of(head: bytes) -> str:
 
 def lines_of(data: bytes, formats: Iterable[Format]) -> bytes:
     """A small file as lines."""
+    if is_dnstap(data):
+        return b"".join(frame_lines((data,)))
     text, paths = utf8(data), record_paths(formats)
     return document_lines(text, paths) if is_document(text, paths) else text
 
@@ -77,6 +81,9 @@ class Log:
         self._file = file
         self._stream = inflate(file)
         start = self._stream.peek(HEAD)
+        self._frames = is_dnstap(start)
+        if self._frames:
+            start = _framed(start)
         self._encoding = encoding_of(start)
         self.document: bytes | None = None
         text = utf8(start[: len(start) // 2 * 2] if self._encoding else start)
@@ -84,7 +91,7 @@ class Log:
         if is_document(text, records):
             self.document = document_lines(self._whole(), records)
             text = self.document[:HEAD]
-        self.seekable = not (self._stream.compression or self._encoding or self.document is not None)
+        self.seekable = not (self._stream.compression or self._encoding or self._frames or self.document is not None)
         self.seekable = self.seekable and b"\0" not in start and file.seekable()
         whole = len(start) < HEAD if self.document is None else len(self.document) <= HEAD
         self.head = text if whole else text[: text.rfind(b"\n") + 1] or text
@@ -112,10 +119,19 @@ class Log:
         """All lines, in blocks of whole ones."""
         if self.document is not None:
             yield from _cut(iter((self.document,)))
+        elif self._frames:
+            yield from _cut(frame_lines(self._stream))
         elif self._encoding:
             yield from _cut(_decoded(self._stream, self._encoding))
         else:
             yield from _cut(iter(self._stream), clean=True)
+
+
+def _framed(head: bytes) -> bytes:
+    try:
+        return b"".join(frame_lines((head,)))
+    except ImportError:
+        raise UnusableError("it is dnstap, which needs the package dnstap-pb") from None
 
 
 def part_blocks(file: io.FileIO, start: int, end: int) -> Iterator[tuple[bytes, int]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aimscope_agent.formats.dnstap import LARGEST, Dnstap, is_dnstap
 from aimscope_signatures.model import Observation
 
-RECORDED = (Path(__file__).parents[2] / "_data" / "formats" / "dnstap" / "bind.tap").read_bytes()
+RECORDED = (Path(__file__).parents[2] / "_data" / "formats" / "dnstap" / "sample.tap").read_bytes()
 QUESTION = bytes.fromhex("000101000001000000000000") + b"\x06claude\x02ai\0\0\x41\0\1"
 
 

@@ -178,7 +178,7 @@ def test_a_log_whose_lines_refuse_others_is_read_in_one_piece() -> None:
 
     size = 3 * PIECE
     cut = {name: len(tasks_of(Whole(), form, "x", size, NOW, "", 0)) for name, form in built_in().items()}  # type: ignore[arg-type]
-    assert {name for name, parts in cut.items() if parts == 1} == {"bind", "dnsmasq", "unbound"}
+    assert {name for name, parts in cut.items() if parts == 1} == {"bind", "dnsmasq", "dnstap", "unbound"}
 
 
 def held(name: str, record: int, at: int, asset: str = "", *, blocked: bool = False) -> Held:
