@@ -1,6 +1,6 @@
 """Two synthetic logs, from a seed, and the domains that make a catalogue of 5,000.
 
-Of 1,000 lines ten name a service of the catalogue, and four look as if: the domain is a part of a longer name, or stands
+Ten of 1,000 lines name a service of the catalogue, four look as if: the domain is part of a longer name, or stands
 in a referrer. Names repeat as they do in life: few are common, most are rare. There are 2,000 clients, each of which
 uses up to four services.
 """
