@@ -4,7 +4,7 @@ import pytest
 
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.matcher import Matcher
-from aimscope_signatures.model import Observation, Value
+from aimscope_signatures.model import Detection, Held, Observation, Value
 from aimscope_signatures.unknown import candidate
 
 LIST = '{"object":"list","data":[{"id":"m"}]}'
@@ -95,10 +95,12 @@ def test_a_host_that_the_catalogue_knows_is_no_candidate(holly: Catalogue) -> No
     assert candidate(seen, known) is None
 
 
-def test_the_library_that_asks_does_not_explain_the_server(holly: Catalogue) -> None:
+def test_the_library_that_asks_does_not_explain_the_server() -> None:
     seen = request(path="/v1/chat/completions", user_agent="holly-sdk/1.0")
-    known = tuple(found for found in Matcher(holly).match(seen))
-    assert candidate(seen, known) is not None
+    by_agent = Detection("holly", "user_agents", "high", "used", (Held("user_agent", "glob", "holly-*"),), seen)
+    by_host = Detection("holly", "domains", "high", "used", (Held("host", "domain", "corp.example"),), seen)
+    assert candidate(seen, (by_agent,)) is not None
+    assert candidate(seen, (by_agent, by_host)) is None
 
 
 def test_a_call_of_a_model(holly: Catalogue) -> None:
