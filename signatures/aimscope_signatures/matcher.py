@@ -58,7 +58,7 @@ class Matcher:
 
     def _add_clause(self, service: str, clause: Clause) -> None:
         primary = min(clause.tests, key=lambda test: _EXACT_FIRST.index(test.operator))
-        if primary.operator == "equals":
+        if primary.operator == "equals" or (primary.operator == "host" and not any("*" in v for v in primary.values)):
             index = self._by_value.setdefault((clause.kind, primary.field), {})
             for value in primary.values:
                 index.setdefault(value, []).append((service, clause))
