@@ -168,6 +168,18 @@ def test_what_was_away_and_comes_back_compressed_is_read_on(once: Run, log: Path
     assert (total(answer), reasons(answer)) == (18, [])
 
 
+def test_truncated_under_a_program_that_does_not_append(once: Run, log: Path) -> None:
+    log.write_text(lines(12))
+    assert total(once(log)) == 12
+    with log.open("r+") as file:  # what it leaves
+        file.truncate(0)
+        file.seek(3_000_000)
+        file.write(lines(5, start=100))
+    answer = once(log)
+    assert total(answer) == 17
+    assert all("unreadable" not in reason for reason in reasons(answer))
+
+
 def test_a_log_that_is_not_there_yet(once: Run, log: Path) -> None:
     answer = once(log)
     assert (total(answer), reasons(answer)) == (0, ["is not there"])

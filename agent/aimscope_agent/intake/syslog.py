@@ -1,4 +1,4 @@
-"""A syslog listener: UDP, TCP and TLS; messages counted in octets or ended by a line feed (RFC 6587, RFC 5425).
+"""A syslog listener: UDP, TCP and TLS; messages counted in octets or ended by a line feed or NUL (RFC 6587, RFC 5425).
 
 Messages wait in a queue of bounded bytes. While it is full nothing is read from TCP connections, so that senders are
 slowed down; UDP cannot be slowed down, what finds no room is dropped and counted. Connections, their idle time and the
@@ -30,6 +30,7 @@ IDLE: Final = 3_600.0
 _PIECE: Final = 65_536
 _NUMBER: Final = re.compile(rb"([1-9]\d{0,6}) ")
 _PERHAPS_NUMBER: Final = re.compile(rb"[1-9]\d{0,6}\Z")
+_END: Final = re.compile(rb"[\n\0]")
 _ENDS: Final = b"\r\n\0"
 
 
@@ -254,7 +255,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 class _Framing:
-    """The messages of a stream: a number of octets, a space and the message, or everything up to a line feed."""
+    """The messages of a stream: a number of octets, a space and the message, or everything up to a line feed or NUL."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
@@ -273,9 +274,9 @@ class _Framing:
                 self._octets -= step
                 at += step
             elif self._line:
-                found = data.find(b"\n", at)
-                self._line = found < 0
-                at = len(data) if found < 0 else found + 1
+                end = _END.search(data, at)
+                self._line = end is None
+                at = end.end() if end else len(data)
             elif number := _NUMBER.match(data, at):
                 size, start = int(number[1]), number.end()
                 message = data[start : start + min(size, LONGEST)]
@@ -288,14 +289,14 @@ class _Framing:
             elif _PERHAPS_NUMBER.match(data, at):
                 break
             else:
-                found = data.find(b"\n", at)
-                if found < 0 and len(data) - at <= LONGEST:
+                end = _END.search(data, at)
+                if end is None and len(data) - at <= LONGEST:
                     break
-                end = found if found >= 0 else len(data)
-                message = data[at : min(end, at + LONGEST)]
-                self._counts.cut += end - at > LONGEST
-                self._line = found < 0
-                at = end if found < 0 else end + 1
+                stop, after = end.span() if end else (len(data), len(data))
+                message = data[at : min(stop, at + LONGEST)]
+                self._counts.cut += stop - at > LONGEST
+                self._line = end is None
+                at = after
                 yield message.rstrip(_ENDS)
         self._rest = data[at:]
 

@@ -219,7 +219,8 @@ class Follower:
                 if not content.compressed and not continues(place, content):  # truncated while it was read
                     return False
                 self.places[file] = after
-                yield Piece(file, path, data[:cut], place.line + 1, after)
+                # where a log was truncated under a program that does not append, there is nothing but NUL before it
+                yield Piece(file, path, data[:cut].lstrip(b"\0"), place.line + 1, after)
             if at_end:
                 if last and content.compressed:
                     self.places[file] = msgspec.structs.replace(self.places[file], ended=True)
