@@ -28,11 +28,11 @@ def host_name(name: bytes | str) -> str:
     return name.decode("ascii") if len(name) <= LONGEST and _NAME.fullmatch(name) else ""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def address(raw: bytes) -> str:
     """Text of an address of 4 or 16 bytes, compressed; IPv4 within IPv6 is written as IPv4. Empty if of other size."""
     if len(raw) == 4:
-        return str(IPv4Address(raw))
+        return f"{raw[0]}.{raw[1]}.{raw[2]}.{raw[3]}"  # the class of the library takes five times as long
     if len(raw) != 16:
         return ""
     whole = IPv6Address(raw)

@@ -1,6 +1,6 @@
 """From a captured frame to the innermost IP packet: every wrapping peeled, fragments put together.
 
-The common frame, Ethernet with IPv4 and TCP or UDP, is read with one unpacking; everything else takes the long way.
+What most frames look like is read at a glance (``ip_usual``); everything else takes the long way, to the same end.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Final
 
 from aimscope_agent.protocols.datagram import Datagram
 from aimscope_agent.protocols.ip_fragments import Fragments
-from aimscope_agent.protocols.link import IPV4, IPV6, Layer, network_layer, unwrapped
-from aimscope_agent.protocols.tunnels import TUNNEL_PORTS, in_datagram, in_protocol
+from aimscope_agent.protocols.ip_usual import usual
+from aimscope_agent.protocols.link import ETHERNET_LINK, IPV4, IPV6, Layer, network_layer, unwrapped
+from aimscope_agent.protocols.tunnels import in_datagram, in_protocol
 
 TCP: Final = 6
 UDP: Final = 17
@@ -32,11 +33,8 @@ _EXTENSIONS = frozenset({0, 43, 60, 135, 139, 140, _AUTHENTICATION})
 _REASSEMBLED = frozenset({4, TCP, UDP, 41, 47, 97, 137}) | _EXTENSIONS
 """Protocols worth memory: what is read, and what may wrap it."""
 
-_new: Final = tuple.__new__
-"""A named tuple at half the price."""
-_ethernet = Struct(">12xHBxH2xHxB2x4s4sHH").unpack_from
-_v4 = Struct(">BxHHHxB2x4s4s").unpack_from
-_v6 = Struct(">4xHBx16s16s").unpack_from
+_v4 = Struct(">BxHHHxB10x").unpack_from
+_v6 = Struct(">4xHB33x").unpack_from
 _fragment = Struct(">BxHI").unpack_from
 _ports = Struct(">HH").unpack_from
 
@@ -62,30 +60,14 @@ class Network:
         ``link`` is the link type's number in libpcap, ``at`` seconds since 1970, ``wire_length`` the bytes the frame
         had. None if it holds no IP packet, or only a part of one. Never raises.
         """
-        if link == 1:
-            try:
-                kind, version, length, fragment, protocol, source, target, from_port, to_port = _ethernet(data)
-            except error:
-                pass  # shorter than any TCP or UDP packet: perhaps still something
-            else:
-                if (
-                    kind == 0x0800
-                    and version == 0x45
-                    and not fragment & 0x3FFF
-                    and length >= 28
-                    and (
-                        protocol == 6
-                        or (protocol == 17 and to_port not in TUNNEL_PORTS and from_port not in TUNNEL_PORTS)
-                    )
-                ):
-                    end = length + 14
-                    captured = len(data)
-                    if end <= captured:
-                        return _new(Datagram, (source, target, protocol, data, 34, end, False))
-                    return _new(Datagram, (source, target, protocol, data, 34, captured, True))
+        if link == ETHERNET_LINK:
+            found = usual(data)
+            if found is not None:
+                return found
         try:
             layer = network_layer(link, data)
-            return None if layer is None else self._peeled(layer, data, at, len(data) < wire_length)
+            found = None if layer is None else self._peeled(layer, data, at, len(data) < wire_length)
+            return None if found is None else _with_ports(found)
         except KeyError:
             if link in self.unknown_links or len(self.unknown_links) < _OTHER_LINKS:
                 self.unknown_links[link] += 1
@@ -117,7 +99,7 @@ class Network:
                 return outer
             if packet is None or packets >= _MOST_PACKETS:
                 return packet
-            _, _, protocol, data, start, end, cut = packet
+            _, protocol, data, start, end, cut = packet
             outer = packet if protocol == UDP else None
             try:
                 layer = self._inside(protocol, data, start, end)
@@ -142,18 +124,18 @@ class Network:
         """The packet whose IP header is at ``start``. None if it is a fragment, or not what its header says."""
         if kind == IPV4:
             return self._version_4(data, start, end, cut, at)
-        length, following, source, target = _v6(data, start)
+        length, following = _v6(data, start)
         if data[start] >> 4 != 6:
             self.malformed += 1
             return None
         body = start + 40
         # No length: a jumbogram, or a segment that the network card was to split.
         stop = body + length if length else end
-        packet = Datagram(source, target, following, data, body, min(stop, end), stop > end or (not length and cut))
-        return self._extended(packet, at)
+        ends, cut = data[start + 8 : body], stop > end or (not length and cut)
+        return self._extended(Datagram(ends, following, data, body, min(stop, end), cut), at)
 
     def _version_4(self, data: bytes, start: int, end: int, cut: bool, at: float) -> Datagram | None:
-        version, length, identity, fragment, protocol, source, target = _v4(data, start)
+        version, length, identity, fragment, protocol = _v4(data, start)
         header = (version & 0x0F) * 4
         if version >> 4 != 4 or header < 20 or (length and length < header):
             self.malformed += 1
@@ -163,7 +145,8 @@ class Network:
         if body > min(stop, end):
             self.malformed += 1
             return None
-        packet = Datagram(source, target, protocol, data, body, min(stop, end), stop > end or (not length and cut))
+        ends, cut = data[start + 12 : start + 20], stop > end or (not length and cut)
+        packet = Datagram(ends, protocol, data, body, min(stop, end), cut)
         if fragment & 0x3FFF:
             whole = self._whole(packet, identity, (fragment & 0x1FFF) * 8, bool(fragment & 0x2000), at)
             return None if whole is None else self._extended(whole, at)
@@ -171,41 +154,48 @@ class Network:
 
     def _extended(self, packet: Datagram, at: float) -> Datagram | None:
         """The packet past its extension headers. None if it is a fragment of one."""
-        source, target, protocol, data, start, end, cut = packet
+        ends, protocol, data, start, end, cut = packet
         for _ in range(_MOST_EXTENSIONS):
             if protocol == _FRAGMENT:
                 following, place, identity = _fragment(data, start)
                 start += 8
                 if start > end:
                     break
-                packet = Datagram(source, target, following, data, start, end, cut)
+                packet = Datagram(ends, following, data, start, end, cut)
                 if place & 0xFFF9:
                     whole = self._whole(packet, identity, place & 0xFFF8, bool(place & 1), at)
                     if whole is None:
                         return None
                     packet = whole
-                _, _, protocol, data, start, end, cut = packet
+                _, protocol, data, start, end, cut = packet
             elif protocol in _EXTENSIONS:
                 length = (data[start + 1] + 2) * 4 if protocol == _AUTHENTICATION else (data[start + 1] + 1) * 8
                 protocol, start = data[start], start + length
                 if start > end:
                     break
             else:
-                return Datagram(source, target, protocol, data, start, end, cut)
+                return Datagram(ends, protocol, data, start, end, cut)
         self.malformed += 1
         return None
 
     def _whole(self, packet: Datagram, identity: int, offset: int, more: bool, at: float) -> Datagram | None:
         """The packet that this piece completes. A piece that was not captured completely completes nothing."""
-        source, target, protocol, data, start, end, cut = packet
+        ends, protocol, data, start, end, cut = packet
         if cut or protocol not in _REASSEMBLED:
             return None
         refused = self._fragments.refused
         # The pieces of one IPv6 packet may name different next headers: only the first one's counts.
-        key = (source, target, protocol if len(source) == 4 else -1, identity)
+        key = (ends, protocol if len(ends) == 8 else -1, identity)
         whole = self._fragments.whole(key, protocol, offset, more, data[start:end], at)
         if whole is None:
             self.malformed += self._fragments.refused - refused
             return None
         protocol, payload = whole
-        return Datagram(source, target, protocol, payload, 0, len(payload))
+        return Datagram(ends, protocol, payload, 0, len(payload))
+
+
+def _with_ports(packet: Datagram) -> Datagram:
+    ends, protocol, data, start, end, cut = packet
+    if protocol not in {TCP, UDP}:
+        return packet
+    return Datagram(ends + data[start : min(start + 4, end)], protocol, data, start, end, cut)

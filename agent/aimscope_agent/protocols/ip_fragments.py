@@ -17,8 +17,8 @@ PATIENCE: Final = 30.0
 _LARGEST = 65_535
 _MOST_PIECES = 512
 
-Key = tuple[bytes, bytes, int, int]
-"""Source, target, protocol, identification."""
+Key = tuple[bytes, int, int]
+"""Source and target, protocol, identification."""
 
 
 class _Waiting:

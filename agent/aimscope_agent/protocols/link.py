@@ -13,6 +13,8 @@ from typing import Final
 Layer = tuple[int, int]
 """Ethernet type of the next layer, and where in the bytes it starts."""
 
+ETHERNET_LINK: Final = 1
+"""Link type of libpcap."""
 IPV4: Final = 0x0800
 IPV6: Final = 0x86DD
 ETHERNET: Final = 0x6558
@@ -201,7 +203,7 @@ def _fixed(kind: int) -> Callable[[bytes], Layer | None]:
 
 _LINKS: Final[dict[int, Callable[[bytes], Layer | None]]] = {
     0: _family,  # BSD loopback, order of the machine
-    1: _ethernet,
+    ETHERNET_LINK: _ethernet,
     9: _ppp,
     12: _raw,  # the number depends on the system; 101 is what files hold
     14: _raw,

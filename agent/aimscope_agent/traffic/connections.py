@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from aimscope_agent.protocols.datagram import Datagram
 from aimscope_agent.protocols.dns import Message
-from aimscope_agent.protocols.dns_names import address
 from aimscope_agent.protocols.http2 import Stream as Http2
 from aimscope_agent.protocols.more import MORE
 from aimscope_agent.protocols.tcp import ACK, FIN, RST, SYN, Segment, Stream, after, distance, segment
 from aimscope_agent.protocols.tls_hello import ClientHello
-from aimscope_agent.traffic.flow import Flow, Key, reverse
+from aimscope_agent.traffic.flow import Flow, Key, ends, reverse
 from aimscope_agent.traffic.layers import BEGINNINGS, begin, dns_messages, due
 from aimscope_agent.traffic.names import Names, hides
 from aimscope_agent.traffic.questions import Questions
@@ -39,6 +37,7 @@ QUIET: Final = 60.0
 """Seconds after which a beginning on ports that were in use is another connection."""
 _DNS: Final = b"\0\x35"
 _APPLICATION_DATA: Final = 23
+_ENDS: Final = FIN | RST
 
 
 class Connections:
@@ -60,19 +59,19 @@ class Connections:
         self._http2: OrderedDict[Key, Flow] = OrderedDict()
         self._held = 0
 
-    def datagram(self, datagram: Datagram, at: float) -> None:
-        """A packet that carries TCP."""
-        found = segment(datagram.data, datagram.start, datagram.end)
+    def datagram(self, key: Key, data: bytes, start: int, end: int, cut: bool, at: float) -> None:
+        """A packet that carries TCP between ``key``. ``cut``: the capture holds less than it had."""
+        found = segment(data, start, end)
         if found is None:
             return
         self.at = at
-        key = (datagram.source, datagram.target, found.ports)
-        if found.flags & SYN:
-            self._opened(key, found)
-        if found.start < found.end:
-            self._payload(key, found, datagram)
-        if found.flags & (FIN | RST):
-            self._ended(key, found)
+        sequence, acknowledged, flags, start, _ = found
+        if flags & SYN:
+            self._opened(key, sequence, flags)
+        if start < end:
+            self._payload(key, found, data, cut)
+        if flags & _ENDS:
+            self._ended(key, after(sequence, end - start), acknowledged, flags)
 
     def finish(self) -> None:
         """Nothing more comes: what is there is read for the last time, what was counted is told."""
@@ -86,38 +85,37 @@ class Connections:
 
     # -- beginning and end
 
-    def _opened(self, key: Key, found: Segment) -> None:
-        if found.flags & ACK:
-            flow = self._flows.get(reverse(key))
+    def _opened(self, key: Key, sequence: int, flags: int) -> None:
+        if flags & ACK:
+            flow = self._flows.get(reverse(key)) if self._flows else None
             if flow is not None:
                 flow.established = True
-                flow.into = flow.into or Count(found.sequence)
-            if key[2][:2] != _DNS:  # only DNS is read in both directions
+                flow.into = flow.into or Count(sequence)
+            if key[-4:-2] != _DNS:  # only DNS is read in both directions
                 return
         flow = self._flows.get(key)
         if flow is not None:
-            if flow.base == found.sequence:
+            if flow.base == sequence:
                 return
             self._close(flow)
-        if self._openings.get(key) == found.sequence:
+        if self._openings.get(key) == sequence:
             return
         self._done.pop(key, None)
         self._strays.pop(key, None)
-        self.flows += not found.flags & ACK
+        self.flows += not flags & ACK
         host = self._led(key)
         if host:
-            flow = self._start(key, found.sequence)
+            flow = self._start(key, sequence)
             flow.host, flow.whole = host, True
             return
-        self._openings[key] = found.sequence
+        self._openings[key] = sequence
         if len(self._openings) > MOST_OPENINGS:
             self._openings.popitem(last=False)
 
-    def _ended(self, key: Key, found: Segment) -> None:
-        if self._openings.pop(key, None) is not None:
+    def _ended(self, key: Key, last: int, acknowledged: int, flags: int) -> None:
+        if self._openings.pop(key, None) is not None or not self._flows:
             return
-        reset = bool(found.flags & RST)
-        last = after(found.sequence, found.end - found.start)
+        reset = bool(flags & RST)
         flow = self._flows.get(key)
         if flow is not None:
             flow.out.end(last, reset=reset)
@@ -128,10 +126,10 @@ class Connections:
                 return
             other = flow.out
             flow.established = flow.established or not reset
-            if flow.into is not None and (found.sequence or not reset):  # who never took it resets from zero
+            if flow.into is not None and (last or not reset):  # who never took it resets from zero
                 flow.into.end(last, reset=reset)
-        if found.flags & ACK and other is not None:
-            other.advance(found.acknowledged, FARTHEST_RESET if reset else FARTHEST)
+        if flags & ACK and other is not None:
+            other.advance(acknowledged, FARTHEST_RESET if reset else FARTHEST)
         if reset or (flow.out.closed and flow.into is not None and flow.into.closed):
             self._close(flow, ended=True)
 
@@ -139,15 +137,15 @@ class Connections:
         """The name worth an observation that the client's DNS answer gives this server."""
         if not self._answers:
             return ""
-        return self._names.led_to(address(key[0]), address(key[1]), self.at)
+        return self._names.led_to(*ends(key), self.at)
 
     # -- payload
 
-    def _payload(self, key: Key, found: Segment, datagram: Datagram) -> None:
-        _, sequence, acknowledged, flags, start, end = found
+    def _payload(self, key: Key, found: Segment, data: bytes, cut: bool) -> None:
+        sequence, acknowledged, flags, start, end = found
         flow = self._flows.get(key)
         if flow is None:
-            flow = self._new(key, found, datagram.data)
+            flow = self._new(key, found, data)
             if flow is None:
                 return
         flow.established = True
@@ -158,9 +156,9 @@ class Connections:
                 flow.into.advance(acknowledged)
         flow.out.advance(after(sequence, end - start))
         if flow.layer is not None:
-            if datagram.cut and not flow.named:
+            if cut and not flow.named:
                 self._names.blind.note("cut", flow.client)
-            self._take(flow, sequence, datagram.data, start, end)
+            self._take(flow, sequence, data, start, end)
             self._settle(flow)
 
     def _new(self, key: Key, found: Segment, data: bytes) -> Flow | None:
@@ -171,7 +169,7 @@ class Connections:
                 return None
             del self._done[key]
         expected = self._openings.pop(key, None)
-        first, ports = data[found.start], key[2]
+        first, ports = data[found.start], key[-4:]
         dns = ports[:2] == _DNS or ports[2:] == _DNS
         if expected is not None and distance(found.sequence, expected) > 0:
             flow = self._start(key, expected, dns=dns)  # its first words have been overtaken
@@ -303,8 +301,8 @@ class Connections:
 
     def message(self, flow: Flow, message: Message) -> None:
         """A DNS message, of either side."""
-        ports = flow.key[2]
-        self._questions.message(message, flow.client, flow.server, ports[0] << 8 | ports[1], flow.port, self.at)
+        key = flow.key
+        self._questions.message(message, flow.client, flow.server, key[-4] << 8 | key[-3], flow.port, self.at)
 
     def http2(self, flow: Flow) -> Http2 | None:
         """State for a connection of HTTP/2. The oldest one makes room."""
@@ -329,7 +327,7 @@ class Connections:
     # -- tables
 
     def _start(self, key: Key, expected: int, *, dns: bool = False) -> Flow:
-        flow = self._flows[key] = Flow(key, address(key[0]), address(key[1]), expected)
+        flow = self._flows[key] = Flow(key, expected)
         flow.layer = dns_messages if dns else begin
         if len(self._flows) > MOST_FLOWS:
             self._evict(next(iter(self._flows.values())))

@@ -7,9 +7,9 @@ from struct import Struct
 from typing import Final
 
 from aimscope_agent.protocols import dns
-from aimscope_agent.protocols.dns_names import address
 from aimscope_agent.protocols.ip import Network
 from aimscope_agent.traffic.connections import Connections
+from aimscope_agent.traffic.flow import Key, ends
 from aimscope_agent.traffic.hellos import Hellos
 from aimscope_agent.traffic.names import Names, Wanted
 from aimscope_agent.traffic.questions import PORTS, Questions
@@ -23,8 +23,7 @@ BACKWARDS: Final = 60.0
 FORWARDS: Final = 3_600.0
 """Seconds that the time of packets may jump within one capture: beyond, it is another one, of other connections."""
 
-_ports = Struct(">4sH").unpack_from
-_numbers = Struct(">HH").unpack
+_ports = Struct(">HHH").unpack_from
 
 
 class Dissector:
@@ -69,29 +68,30 @@ class Dissector:
             return
         if not self._earliest <= at <= self._latest:
             self._move(at)
-        if found.protocol == _TCP:
-            self._segment(found, at)
-        elif found.protocol == _UDP:
-            self._udp(found.source, found.target, found.data, found.start, found.end, at)
+        key, protocol, data, start, end, cut = found
+        if protocol == _TCP:
+            self._segment(key, data, start, end, cut, at)
+        elif protocol == _UDP:
+            self._udp(key, data, start, end, at)
 
     def finish(self) -> None:
         """Nothing more comes."""
         self.connections.finish()
 
-    def _udp(self, source: bytes, target: bytes, data: bytes, start: int, end: int, at: float) -> None:
+    def _udp(self, key: Key, data: bytes, start: int, end: int, at: float) -> None:
         if end - start < 9:
             return
-        ports, length = _ports(data, start)
+        source_port, target_port, length = _ports(data, start)
         if 8 < length < end - start:
             end = start + length
         start += 8
-        source_port, target_port = _numbers(ports)
         if source_port in PORTS or target_port in PORTS:
             message = dns.message(data, start, end)
             if message is not None:
-                self.questions.message(message, address(source), address(target), source_port, target_port, at)
+                source, target = ends(key)
+                self.questions.message(message, source, target, source_port, target_port, at)
         elif data[start] & _LONG_HEADER:
-            self.hellos.datagram(source, target, ports, data, start, end, at)
+            self.hellos.datagram(key, data, start, end, at)
 
     def _move(self, at: float) -> None:
         """Time goes on, or jumps: then what was open belongs to another capture."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from aimscope_agent.protocols.dns import Message
+from aimscope_agent.protocols.dns_names import address
 from aimscope_agent.protocols.http2 import Stream as Http2
 from aimscope_agent.protocols.more import More
 from aimscope_agent.protocols.tcp import Stream
@@ -13,14 +14,20 @@ from aimscope_agent.protocols.tls_hello import ClientHello
 from aimscope_agent.traffic.seen import NameKind, Seen
 from aimscope_agent.traffic.volume import Count
 
-Key = tuple[bytes, bytes, bytes]
-"""Source, target, and their ports as they were sent."""
+Key = bytes
+"""Source, target and their ports, as they stand in a packet: 12 bytes, or 36 in IPv6."""
 
 
 def reverse(key: Key) -> Key:
     """The other direction of the same connection."""
-    source, target, ports = key
-    return target, source, ports[2:] + ports[:2]
+    size = len(key) - 4 >> 1
+    return key[size:-4] + key[:size] + key[-2:] + key[-4:-2]
+
+
+def ends(key: Key) -> tuple[str, str]:
+    """The addresses of client and server as text."""
+    size = len(key) - 4 >> 1
+    return address(key[:size]), address(key[size:-4])
 
 
 class Flow:
@@ -50,11 +57,10 @@ class Flow:
         "whole",
     )
 
-    def __init__(self, key: Key, client: str, server: str, due: int) -> None:
+    def __init__(self, key: Key, due: int) -> None:
         self.key = key
-        self.client = client
-        """Address of the client; the true one where a balancer told it."""
-        self.server = server
+        self.client, self.server = ends(key)
+        """Addresses; the client's true one where a balancer told it."""
         self.whole = False
         """Whether its opening was seen."""
         self.base = due
@@ -89,7 +95,7 @@ class Flow:
     @property
     def port(self) -> int:
         """The server's."""
-        return self.key[2][2] << 8 | self.key[2][3]
+        return self.key[-2] << 8 | self.key[-1]
 
 
 class Listener(Protocol):

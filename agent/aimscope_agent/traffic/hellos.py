@@ -6,10 +6,9 @@ from collections import OrderedDict
 from typing import Final
 
 from aimscope_agent.protocols import quic_initial
-from aimscope_agent.protocols.dns_names import address
 from aimscope_agent.protocols.more import MORE
 from aimscope_agent.protocols.quic_crypto import SALTS
-from aimscope_agent.traffic.flow import Key, reverse
+from aimscope_agent.traffic.flow import Key, ends, reverse
 from aimscope_agent.traffic.names import Names, hides
 
 MOST_OPEN: Final = 4_096
@@ -34,11 +33,8 @@ class Hellos:
         self._done: OrderedDict[Key, float] = OrderedDict()
         self._held = 0
 
-    def datagram(
-        self, source: bytes, target: bytes, ports: bytes, data: bytes, start: int, end: int, at: float
-    ) -> None:
+    def datagram(self, key: Key, data: bytes, start: int, end: int, at: float) -> None:
         """A datagram that begins like QUIC's long header."""
-        key = (source, target, ports)
         done = self._done.get(key)
         if done is not None:
             if at - done < QUIET:
@@ -70,8 +66,8 @@ class Hellos:
         if hello is None:
             return
         self._finish(key, at)
-        client, server = address(source), address(target)
-        port = ports[2] << 8 | ports[3]
+        client, server = ends(key)
+        port = key[-2] << 8 | key[-1]
         seen = self._names.hello(hello, client, server, port, at, quic=True)
         if hides(hello):
             host = self._names.led_to(client, server, at)
@@ -83,7 +79,7 @@ class Hellos:
     def _unread(self, key: Key, version: int, size: int, at: float) -> None:
         """A version that is in use and cannot be opened; other bytes that look like one are left out."""
         if size >= _SMALLEST_FIRST and (version in SALTS or version >> 24 in _PREFIXES):
-            self._names.blind.note("unread_quic", address(key[0]))
+            self._names.blind.note("unread_quic", ends(key)[0])
             self._finish(key, at)
 
     def _finish(self, key: Key, at: float) -> None:

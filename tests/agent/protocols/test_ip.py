@@ -22,9 +22,10 @@ from tests.agent.frames import (
     with_options,
 )
 
-from aimscope_agent.protocols import ip_fragments
+from aimscope_agent.protocols import ip, ip_fragments
 from aimscope_agent.protocols.datagram import Datagram
 from aimscope_agent.protocols.ip import Network
+from aimscope_agent.protocols.ip_usual import usual
 
 PAYLOAD = b"what the client said"
 HEADERS = {
@@ -261,3 +262,16 @@ def test_a_frame_cut_anywhere_is_cut_or_nothing(wrapping: str, keep: int) -> Non
     if keep < len(data):
         found = Network().datagram(1, data[:keep], 1.0, len(data))
         assert found is None or found.cut or found.protocol != 6
+
+
+@given(st.sampled_from(sorted(WRAPPED)), st.sampled_from(sorted(HEADERS)), st.data())
+def test_a_glance_says_what_the_long_way_says(wrapping: str, header: str, draw: st.DataObject) -> None:
+    layer = tcp(40000, 443, PAYLOAD) if draw.draw(st.booleans()) else udp(40000, 443, PAYLOAD)
+    data = bytearray(bytes(WRAPPED[wrapping](HEADERS[header](layer))))
+    for at, byte in draw.draw(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 255)), max_size=3)):
+        data[at % len(data)] = byte
+    frame = bytes(data[: draw.draw(st.integers(0, len(data))) or len(data)]) + bytes(draw.draw(st.integers(0, 8)))
+    seen = usual(frame)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ip, "usual", lambda _data: None)
+        assert seen in {None, Network().datagram(1, frame, 1.0, len(frame))}

@@ -19,7 +19,7 @@ def header(sequence: int = 7, acknowledged: int = 9, flags: int = ACK, words: in
 def test_a_segment_and_its_payload() -> None:
     found = segment(b"xx" + header(words=8) + b"hello", 2, 2 + 32 + 5)
     assert found is not None
-    assert (found.ports, found.sequence, found.acknowledged) == (pack(">HH", 40_000, 443), 7, 9)
+    assert (found.sequence, found.acknowledged) == (7, 9)
     assert (found.start, found.end) == (34, 39)
 
 
