@@ -28,7 +28,9 @@ _MOST: Final = 4_096
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}\Z")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_AUTHORITY: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|//)?(?:[^/?#\\@]*@)*([^/?#\\]*)")
+_AUTHORITY: Final = re.compile(
+    r"(?!(?:https?|wss?|ftps?):/?\Z)(?:[A-Za-z][A-Za-z0-9+.-]*://|//)?(?:[^/?#\\@]*@)*([^/?#\\]*)"
+)
 _LABEL: Final = re.compile(r"\((\d{1,2})\)")
 _NAME: Final = re.compile(
     r"(?=.{1,253}\.?\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.[A-Za-z][A-Za-z0-9-]{0,62}\.?\Z"

@@ -77,17 +77,24 @@ class Clock:
         self._form = form
         self._zone = zone
         self._now = now
-        self._known: dict[tuple[str, str], int] = {}
+        self._known: dict[tuple[str, str, str], int] = {}
         self.without_zone = 0
         self.without_year = 0
 
     def read(self, text: str, offset: str = "") -> int:
         """Seconds since 1970 UTC; 0 where the text is no time. ``offset`` is the zone the line states elsewhere."""
-        key = (text, offset)
+        return self._remembered(text, offset, self._form)
+
+    def read_syslog(self, text: str) -> int:
+        """The same of a syslog header, whose times have forms of their own whatever the format's are."""
+        return self._remembered(text, "", "auto")
+
+    def _remembered(self, text: str, offset: str, form: str) -> int:
+        key = (text, offset, form)
         found = self._known.get(key)
         if found is None:
             try:
-                found = self._read(text, offset)
+                found = self._read(text, offset, form)
             except (ValueError, OverflowError, OSError):
                 found = 0
             if not 0 <= found <= _LAST:
@@ -97,23 +104,13 @@ class Clock:
             self._known[key] = found
         return found
 
-    def read_syslog(self, text: str) -> int:
-        """The same of a syslog header, whose times have forms of their own whatever the format's are."""
-        if self._form == "auto":
-            return self.read(text)
-        form, self._form = self._form, "auto"
-        try:
-            return self.read(text)
-        finally:
-            self._form = form
-
-    def _read(self, text: str, offset: str) -> int:
-        if self._form.startswith("epoch"):
+    def _read(self, text: str, offset: str, stated: str) -> int:
+        if stated.startswith("epoch"):
             seconds = float(text)
-            return int(seconds / {"epoch": 1, "epoch_ms": 1e3, "epoch_us": 1e6, "epoch_ns": 1e9}[self._form])
-        if self._form != "auto":
-            at = datetime.datetime.strptime(text, self._form)  # noqa: DTZ007 - the zone comes below
-            return self._seconds(at, offset, year="%Y" in self._form or "%y" in self._form)
+            return int(seconds / {"epoch": 1, "epoch_ms": 1e3, "epoch_us": 1e6, "epoch_ns": 1e9}[stated])
+        if stated != "auto":
+            at = datetime.datetime.strptime(text, stated)  # noqa: DTZ007 - the zone comes below
+            return self._seconds(at, offset, year="%Y" in stated or "%y" in stated)
         epoch = _EPOCH.match(text)
         if epoch:
             digits = epoch[1]

@@ -10,7 +10,7 @@ import msgspec
 
 from aimscope_agent.formats._engines import State
 from aimscope_agent.formats._format import Format
-from aimscope_agent.formats.dnstap import is_dnstap
+from aimscope_agent.formats.dnstap import CONTENT
 from aimscope_agent.intake.place import Place
 from aimscope_agent.intake.tail import Follower, Piece
 from aimscope_agent.ledger import Ledger, LedgerError
@@ -151,7 +151,7 @@ class LogWatch:
         log.read = now
         if piece.first_line == 1 and piece.block.startswith(_UTF16):
             self._give_up(name, log, piece, "UTF-16 is not followed; `aimscope scan logs` reads it")
-        if piece.first_line == 1 and is_dnstap(piece.block[:64]):
+        if piece.first_line == 1 and CONTENT in piece.block[:64]:
             self._give_up(name, log, piece, "dnstap is not followed; `aimscope scan logs` reads it")
         if log.form is not None or log.given_up:
             self._read(name, log, [piece], clock)

@@ -31,6 +31,9 @@ QUARANTINED = 8
 """Line numbers of unreadable lines that are kept."""
 
 
+_NAMES = frozenset({"name", "asked", "server_name", "host", "ip"})
+
+
 class Counts(msgspec.Struct):
     """How lines went."""
 
@@ -75,20 +78,24 @@ class Parser:
     def feed(self, block: bytes, first_line: int, source: str) -> Iterator[Observation]:
         """What whole lines say; ``first_line`` is the number of the first of them."""
         lines = block.split(b"\n")
-        if not lines[-1]:
+        unfinished = len(lines) if lines[-1] else 0
+        if not unfinished:
             lines.pop()
         for number, line in enumerate(lines, first_line):
-            yield from self.line(line, number, source)
+            yield from self.line(line, number, source, whole=number - first_line + 1 != unfinished)
 
-    def line(self, line: bytes, number: int, source: str) -> Iterator[Observation]:
-        """What one line says."""
+    def line(self, line: bytes, number: int, source: str, *, whole: bool = True) -> Iterator[Observation]:
+        """What one line says; ``whole``: its line break was there."""
         self.counts.lines += 1
-        fields = self.fields(line, number)
+        fields = self.fields(line, number, whole=whole)
         if fields:
             yield from self.format.observe(fields, self.at(fields), f"{source}:{number}")
 
-    def fields(self, line: bytes, number: int) -> Fields | None:
-        """A line taken apart, and counted; nothing where it says nothing, or is no line of the format."""
+    def fields(self, line: bytes, number: int, *, whole: bool = True) -> Fields | None:
+        """A line taken apart, and counted; nothing where it says nothing, or is no line of the format.
+
+        Of a line that is not ``whole`` a name at its very end may be torn: then it is no line of the format.
+        """
         fields = self._reader.fields(line) if len(line) <= LONGEST_LINE else None
         if fields is None:
             if line.strip():
@@ -96,11 +103,21 @@ class Parser:
             return None
         if not fields:
             return None
-        if not self.format.fits(fields, line):
+        if not self.format.fits(fields, line) or not (whole or self._ends(fields, line)):
             self.unreadable(number)
             return None
         self.counts.read += 1
         return fields
+
+    def _ends(self, fields: Fields, line: bytes) -> bool:
+        """Whether something follows every name in a line, so that the name is whole."""
+        text = line.rstrip().lower()
+        names = {
+            str(seen.fields[name])
+            for seen in self.format.observe(fields, 0, "")
+            for name in _NAMES & seen.fields.keys()
+        }
+        return not any(text.endswith((name.encode(), name.encode() + b".")) for name in names)
 
     def at(self, fields: Fields) -> int:
         """When; where the line does not say, the time of the nearest line before it that does, else ``now``."""

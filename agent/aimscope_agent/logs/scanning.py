@@ -169,7 +169,7 @@ class Scan:
     def _line(self, data: bytes, start: int, end: int, place: _Place, *, timed: bool = False) -> None:
         parser = self._parser
         torn = parser.counts.unreadable
-        fields = parser.fields(data[start:end], start)
+        fields = parser.fields(data[start:end], start, whole=end < len(data))
         if fields:
             when = functools.partial(self._when, data, start)
             if timed:

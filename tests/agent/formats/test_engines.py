@@ -50,11 +50,23 @@ def test_key_value() -> None:
     assert first(pairs.fields(line), "devname", "url", "empty", "n") == ("FW 1", '/a?b=c&d="e"', "", "5")
     assert first(pairs.fields(b'<189>date=2026-11-23 host="a"'), "host", "date") == ("a", "2026-11-23")
     assert pairs.fields(b"nothing here") is None
+    assert first(pairs.fields(b"Permit 1-Trusted tcp host=a"), "kv.head", "host") == ("Permit 1-Trusted tcp", "a")
     tabs = reader("key_value", separator="tab")
     assert first(tabs.fields(b"user=Ann B\tdevice=\thost=a"), "user", "device", "host") == ("Ann B", "", "a")
     brackets = reader("key_value", pair=":", separator="; ", inside="[]")
     line = b'<134>1 2026-11-23T10:00:00Z fw CheckPoint 1 - [action:"Accept"; src:"192.0.2.1"; host:"a b"]'
     assert first(brackets.fields(line), "action", "src", "host") == ("Accept", "192.0.2.1", "a b")
+
+
+def test_a_header_names_columns_that_the_map_does_not_know() -> None:
+    table = reader("delimited", fields=("Host", "Action"))
+    assert table.fields(b"a,b,c") is None
+    assert table.fields(b"When,Host,Action,More") is KNOWN
+    assert first(table.fields(b"noon,a.example,allow,x"), "When", "Host", "More") == ("noon", "a.example", "x")
+
+
+def test_blank_lines_are_no_lines() -> None:
+    assert reader("delimited", separator="whitespace").fields(b"  \t \n") is None
 
 
 def test_columns_that_the_map_names() -> None:

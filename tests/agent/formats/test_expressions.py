@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aimscope_agent.formats._expressions import TRANSFORMS, alternatives, expression
+from aimscope_agent.formats._expressions import TRANSFORMS, alternatives, expression, look_up
 from aimscope_agent.formats._format import holding, host_of
 from aimscope_agent.formats._map import MapError
 from aimscope_agent.formats._syslog import stripped
@@ -28,6 +28,18 @@ from aimscope_agent.formats._syslog import stripped
         ("q[].n", {"q": [{"n": "x"}, {"m": 1}, {"n": "y"}]}, ["x", "", "y"]),
         ("q[]", {"q": ["x", "y"]}, ["x", "y"]),
         ("q[].n", {"q": "x"}, []),
+        ("q[]", {"q": "x,y"}, ["x", "y"]),
+        ("a[].b[]", {"a": [{"b": ["x", "y"]}, {}, {"b": ["z"]}]}, ["x", "y", "", "z"]),
+        (
+            "q[]|names",
+            {"q": ["edge.example.net.", "192.0.2.1", "2001:db8::1", "1 . alpn=h2", "x"]},
+            ["edge.example.net", "", "", "", ""],
+        ),
+        ("q[]|only(*,O,*)|part(2)", {"q": ["1,x,O,2", "1,y,I,2", "1"]}, ["x", "", ""]),
+        ("q|part(3)", {"q": "a,b"}, []),
+        ("u|ip", {"u": "pc-018 (192.0.2.22)"}, ["192.0.2.22"]),
+        ("u|url_host", {"u": "https:/"}, []),
+        ("u|url_host", {"u": "https"}, ["https"]),
         ("d+t", {"d": "1", "t": "2"}, ["1 2"]),
         ("d+t", {"d": "1"}, []),
         ("=text", {}, ["text"]),
@@ -52,6 +64,25 @@ from aimscope_agent.formats._syslog import stripped
 )
 def test_expressions(stated: str, fields: dict[str, object], values: list[str]) -> None:
     assert list(expression(stated)(fields)) == values
+
+
+def test_words_for_nothing_are_passed_over() -> None:
+    nothing = frozenset({"", "-", "Unknown"})
+    either = alternatives(("a|leaf", "b"), nothing)
+    assert list(either({"a": "Unknown", "b": "x"})) == ["x"]
+    assert list(either({"a": "unknown"})) == ["unknown"]
+    assert not holding({"a": ("?*",)}, nothing=nothing)({"a": "Unknown"})
+
+
+@pytest.mark.parametrize("stated", ["a|part(0)", "a|part(x)", "a|only()", "a|cut(1)"])
+def test_transforms_take_what_they_take(stated: str) -> None:
+    with pytest.raises(MapError):
+        expression(stated)
+
+
+@pytest.mark.parametrize("path", ["a.b", "a.b[]", "x[].y"])
+def test_what_is_not_there_is_not_found(path: str) -> None:
+    assert look_up({"a": {"c": 1}}, path) == []
 
 
 def test_the_first_alternative_that_gives_something() -> None:
@@ -109,6 +140,7 @@ def test_hosts(text: str, host: str) -> None:
         ("<13>Nov  3 10:00:00 gw app[12]: text", "text", ("Nov  3 10:00:00", "gw", "app")),
         ("Nov 23 10:00:00 dnsmasq[7]: query", "query", ("Nov 23 10:00:00", None, "dnsmasq")),
         ("Nov 23 2026 10:00:00 fw : %ASA-6-1: Built", "%ASA-6-1: Built", ("Nov 23 2026 10:00:00", "fw", None)),
+        ("Nov 23 10:00:00 gw CEF: 0|a", "CEF: 0|a", ("Nov 23 10:00:00", "gw", None)),
         ("Nov 23 10:00:00 gw CEF:0|a", "CEF:0|a", ("Nov 23 10:00:00", "gw", None)),
         ("<13>1 2026-11-23T10:00:00Z gw app 1 - - text", "text", ("2026-11-23T10:00:00Z", "gw", "app")),
         ('<13>1 2026-11-23T10:00:00Z gw app 1 - [x@1 a="b"]', '[x@1 a="b"]', ("2026-11-23T10:00:00Z", "gw", "app")),
@@ -123,6 +155,10 @@ def test_syslog_headers(line: str, rest: str, said: tuple[str | None, ...]) -> N
     found, fields = stripped(line)
     assert found == rest
     assert tuple(fields.get(f"syslog.{name}") for name in ("time", "host", "app")) == said
+
+
+def test_a_message_may_have_a_name() -> None:
+    assert stripped("<13>1 2026-11-23T10:00:00Z gw app 1 TRAFFIC - text")[1]["syslog.id"] == "TRAFFIC"
 
 
 @given(st.text(max_size=80))

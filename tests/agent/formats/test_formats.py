@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
 
 from aimscope_agent.formats import __path__ as FOLDER
+from aimscope_agent.formats._expressions import address
 from aimscope_agent.formats._format import Format
-from aimscope_agent.formats._map import MapError
+from aimscope_agent.formats._map import GIVEN_BY_LOGS, MapError
 from aimscope_agent.logs.parser import Parser
 from aimscope_agent.logs.reading import lines_of
 from aimscope_agent.logs.recognition import recognise
 from aimscope_agent.logs.registry import load_file
+from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.model import Observation
 
 DATA = Path(__file__).parents[2] / "_data" / "formats"
@@ -70,6 +74,80 @@ def test_a_sample_says_what_is_expected(name: str, sample: Path) -> None:
     own = sample.with_name(sample.name.replace("sample", "expected", 1)).with_suffix(".json")
     expected = msgspec.json.decode((own if own.is_file() else sample.with_name("expected.json")).read_bytes())
     assert said(name, lines_of(sample.read_bytes(), FORMATS)) == expected
+
+
+@functools.cache
+def lines_of_all() -> list[tuple[str, bytes]]:
+    """Every line of every sample, and whose it is."""
+    return [
+        (name, line)
+        for name, sample in SAMPLES
+        for line in lines_of(sample.read_bytes(), FORMATS).splitlines()
+        if line.strip()
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lines_of_other_formats_are_not_claimed(name: str) -> None:
+    form = map_of(name)
+    claimed = []
+    for other, line in lines_of_all():
+        parser = Parser(form, zone="utc", now=NOW)
+        list(parser.line(line, 1, ""))
+        if parser.counts.read and other != name:
+            claimed.append((other, line))
+    assert form.map.fallback or not claimed
+
+
+@pytest.mark.parametrize(("name", "sample"), SAMPLES, ids=[f"{name}-{path.name}" for name, path in SAMPLES])
+def test_a_line_cut_anywhere_names_nobody_new(name: str, sample: Path) -> None:
+    """What a log ends with may be half a line, and half a name is another name."""
+    parser = Parser(map_of(name), zone="utc", now=NOW)
+    for line in lines_of(sample.read_bytes(), FORMATS).splitlines()[:40]:
+        state = parser.state
+        list(parser.line(line, 1, ""))
+        for cut in range(1, len(line), max(1, len(line) // 100)):
+            half = Parser(map_of(name), zone="utc", now=NOW, state=state)
+            for seen in half.feed(line[:cut], 1, ""):
+                for field in NAMING & seen.fields.keys():
+                    assert stands_in(str(seen.fields[field]), line), (line[:cut], seen)
+
+
+NAMING = {"name", "asked", "server_name", "host", "ip", "model"}
+
+
+def stands_in(name: str, line: bytes) -> bool:
+    """Whether a name is in a line from its beginning to its end, in any of the ways in which lines write one."""
+    text = unquote(re.sub(r"\(\d+\)", ".", line.decode("utf-8", "replace"))).lower()
+    text = re.sub(r"\\u00([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
+    if name in CONSTANTS or (":" in name and name in shortened(text)):
+        return True
+    return re.search(rf"(?<![a-z0-9_]){re.escape(name.lower())}(?![a-z0-9_-]|\.[a-z0-9])", text) is not None
+
+
+CONSTANTS = {
+    str(stated)[1:]
+    for name in NAMES
+    for record in map_of(name).map.records
+    for stated in record.fields.values()
+    if isinstance(stated, str) and stated.startswith("=")
+}
+
+
+def shortened(text: str) -> set[str]:
+    """The IPv6 addresses of a text as we write them."""
+    return {address(found) for found in re.findall(r"[0-9a-f:.]{3,45}", text)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_map_says_where_its_names_are_from(name: str) -> None:
+    form = map_of(name).map
+    assert form.references or form.verified == "memory"
+    assert form.title
+    assert form.vendor
+    assert set(map_of(name).kinds) <= set(GIVEN_BY_LOGS)
+    for record in form.records:
+        assert set(record.fields) <= set(KINDS[record.kind].fields)
 
 
 @pytest.mark.parametrize(("name", "sample"), SAMPLES, ids=[f"{name}-{path.name}" for name, path in SAMPLES])

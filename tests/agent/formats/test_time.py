@@ -79,3 +79,11 @@ def test_zones() -> None:
 def test_any_text(text: str, offset: str) -> None:
     for form in ("auto", "epoch", "epoch_ns", "%Y %m"):
         assert 0 <= Clock(form, datetime.UTC, NOW).read(text, offset) <= 253_402_300_799
+
+
+def test_a_syslog_header_has_times_of_its_own() -> None:
+    clock = Clock("%d%b%Y %H:%M:%S", datetime.UTC, NOW)
+    assert clock.read("23Nov2026 16:05:07") == AT
+    assert clock.read_syslog("Nov 23 16:05:07") == AT
+    assert clock.read("23Nov2026 16:05:07") == AT
+    assert clock.read("Nov 23 16:05:07") == 0
