@@ -65,7 +65,7 @@ SOURCE = Source(
     cannot="use of what it lists; services that are called without a library; where the software runs",
     shapes=(
         Shape("json", ("bomformat",), r'"bomFormat"\s*:\s*"CycloneDX"'),
-        Shape("text", pattern=r"<bom\b[^>]*cyclonedx\.org/schema/bom"),
+        Shape("text", pattern=r"<bom\b[^<>]*cyclonedx\.org/schema/bom"),
     ),
     read=read,
 )

@@ -93,7 +93,7 @@ SOURCE = Source(
     cannot="use of what is installed; other machines; applications that were not installed by Homebrew",
     shapes=(
         Shape("json", ("formulae", "casks")),
-        Shape("text", pattern=r"""^\s*(?:brew|cask|tap|mas|vscode)\s+["'][^"'\n]+["']"""),
+        Shape("text", pattern=r"""^[ \t]*(?:brew|cask|tap|mas|vscode)\s+["'][^"'\n]+["']"""),
         Shape("text", pattern=r"\A(?:(?:==> \w+|[a-z0-9][a-z0-9@+._-]*(?: \d[^\s]*)+)\r?\n)+"),
         Shape("text", pattern=r"\A(?:==> (?:Formulae|Casks)\r?\n)?(?:[a-z0-9][a-z0-9@+._-]*\r?\n){2,}", asked=True),
     ),

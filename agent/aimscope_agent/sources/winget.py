@@ -99,7 +99,7 @@ SOURCE = Source(
     cannot="use of what is installed; other machines; `winget export` leaves out what winget cannot install",
     shapes=(
         Shape("json", ("sources", "packages", "packageidentifier")),
-        Shape("text", pattern=r"^(?:.*\r)?.*\S.*\S.*\r?\n-{20,}\s*$"),
+        Shape("text", pattern=r"\S[ \t]*\r?\n-{20,}[ \t\r]*$"),
     ),
     read=read,
     verified="source",

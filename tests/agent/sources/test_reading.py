@@ -16,6 +16,7 @@ from aimscope_agent.sources import _descriptors as descriptors
 from aimscope_agent.sources import _json as js
 from aimscope_agent.sources import _names as names
 from aimscope_agent.sources import _table as table
+from aimscope_agent.sources._export import HEAD
 from aimscope_agent.sources._registry import sources
 from aimscope_agent.sources._rows import Row
 from aimscope_agent.sources._source import UnusableError
@@ -101,6 +102,11 @@ def test_a_torn_row_spoils_no_other() -> None:
 def test_a_line_without_end_is_counted_and_forgotten() -> None:
     lines = list(table.lines_of(iter(["a,b\n", "x" * (table.LONGEST_LINE + 5), "y" * 100, "\n1,2\n"])))
     assert [(line.number, len(line.text), line.long) for line in lines] == [(1, 3, False), (2, 0, True), (3, 3, False)]
+
+
+@pytest.mark.parametrize("text", ["x", "x ", " ", "\n", "\r", "-", "x\n-", '"', '"a"', "{", "<bom ", "brew '", "==> a 1"])
+def test_whatever_repeats_without_end_is_told_apart_at_once(text: str) -> None:
+    assert read((text * (HEAD // len(text))).encode()).seen == []
 
 
 @settings(max_examples=25, deadline=None)
