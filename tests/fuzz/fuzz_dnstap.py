@@ -15,7 +15,7 @@ with atheris.instrument_imports():
     from aimscope_agent.logs.frames import TORN, frame_lines
     from aimscope_agent.protocols.dns_names import host_name
 
-from dnstap_pb import Dnstap as Schema
+from dnstap_pb import Dnstap as Schema  # type: ignore[import-untyped,unused-ignore]
 
 START = b"\0\0\0\0\0\0\0\x22\0\0\0\2\0\0\0\1\0\0\0\x16" + dnstap.CONTENT
 

@@ -1,7 +1,7 @@
 """What products export: any bytes, read as each source and as whichever they look like.
 
-Run: `python tests/fuzz/fuzz_sources.py -max_total_time=600 [CORPUS]`, needs atheris. The first byte of an input chooses
-the source.
+Run: `python tests/fuzz/fuzz_sources.py -max_total_time=600 [CORPUS]`, needs atheris. The first byte of an input
+chooses the source.
 """
 
 from __future__ import annotations
