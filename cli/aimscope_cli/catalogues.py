@@ -29,7 +29,7 @@ def open_catalogue() -> Catalogue:
         found = bundle.shipped()
         own = own_folder()
         if own.is_dir() and catalogue.files(own):
-            found = found.overlaid(catalogue.load(own))
+            found = found.overlaid(bundle.loaded(own))
     except Refused as refused:
         raise Failure("the catalogue has malformed files", details=map(str, refused.problems)) from None
     except ValueError as error:

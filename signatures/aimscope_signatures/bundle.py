@@ -19,6 +19,8 @@ from aimscope_signatures.catalogue import SERVICES, Catalogue, Entry
 
 FORMAT = 5
 PACKAGED = Path(__file__).parent / "catalogue.msgpack"
+_KEPT = 6
+"""Files of a kind that stay in the cache."""
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -51,27 +53,53 @@ def shipped() -> Catalogue:
     Raises ``schema.Refused`` where this is a checkout whose YAML is malformed, ``ValueError`` where an
     installed compiled file is damaged.
     """
-    if PACKAGED.exists():
-        return unpack(PACKAGED.read_bytes())
-    version = catalogue.content_hash(SERVICES)
-    cached = platformdirs.user_cache_path("aimscope") / f"catalogue-{FORMAT}-{version[:32]}.msgpack"
-    with contextlib.suppress(OSError, ValueError):
-        found = unpack(cached.read_bytes())
+    return unpack(PACKAGED.read_bytes()) if PACKAGED.exists() else loaded(SERVICES)
+
+
+def loaded(folder: Path) -> Catalogue:
+    """The catalogue in a folder of YAML files, which are parsed only after a change. Raises ``schema.Refused``."""
+    version = catalogue.content_hash(folder)
+    name = f"catalogue-{FORMAT}-{version[:32]}.msgpack"
+    with contextlib.suppress(ValueError):
+        found = unpack(kept(name))
         if found.version == version:
             return found
-    loaded = catalogue.load(SERVICES)
-    with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
-        _write(cached, pack(loaded))
-    return loaded
+    made = catalogue.load(folder)
+    keep(name, pack(made))
+    return made
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Atomically, readable by the user alone; of older compiled files the three newest stay."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".catalogue-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(name).replace(path)
-    others = sorted(path.parent.glob("catalogue-*.msgpack"), key=lambda other: other.stat().st_mtime, reverse=True)
-    for other in others[4:]:
-        other.unlink(missing_ok=True)
+def kept(name: str) -> bytes:
+    """A file of the user's cache; nothing where there is none, or where others could have written it."""
+    try:
+        with (_cache() / name).open("rb") as file:
+            status = os.fstat(file.fileno())
+            own = not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+            return file.read() if own else b""
+    except OSError:
+        return b""
+
+
+def keep(name: str, data: bytes) -> None:
+    """Write a file of the user's cache whole, readable by the user alone; of its kind the newest stay.
+
+    The kind is the name up to its first hyphen. A cache that cannot be written only costs time.
+    """
+    with contextlib.suppress(OSError):
+        folder = _cache()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(draft).replace(folder / name)
+        except OSError:
+            Path(draft).unlink()
+            raise
+        alike = folder.glob(f"{name.partition('-')[0]}-*")
+        for old in sorted(alike, key=lambda one: one.stat().st_mtime, reverse=True)[_KEPT:]:
+            old.unlink(missing_ok=True)
+
+
+def _cache() -> Path:
+    return platformdirs.user_cache_path("aimscope")
