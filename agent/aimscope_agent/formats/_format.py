@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -212,22 +213,42 @@ def _at(values: Sequence[str], index: int) -> str:
 class Format:
     """A format ready for reading. Raises ``MapError`` where the map's expressions or zone are malformed."""
 
-    def __init__(self, form: Map) -> None:
+    def __init__(self, form: Map, *, proven: bool = False) -> None:
+        """``proven``: the map is known to be well-formed, and each part is compiled when it is first needed."""
         self.map = form
         self.name = form.name
+        self._names = frozenset(form.recognise.fields)
+        self._contains = tuple(text.encode() for text in form.recognise.contains)
+        if proven:
+            return
         try:
-            nothing = NOTHING.union(form.nothing)
-            self.readings = tuple(_reading(record, nothing) for record in form.records)
-            self._skip = tuple(map(holding, form.skip))
-            self._values = holding(form.recognise.values) if form.recognise.values else None
-            self._names = frozenset(form.recognise.fields)
-            self._contains = tuple(text.encode() for text in form.recognise.contains)
-            self._time = tuple((expression(each), each == "syslog.time") for each in form.time)
-            self._zone_field = "" if _is_zone(form.zone) else form.zone
+            _ = (self.readings, self._skip, self._values, self._time, self._zone_field)
         except (MapError, re.error) as error:
             raise MapError(f"{form.name}: {error}") from None
         if form.time_format not in TIME_FORMATS and "%" not in form.time_format:
             raise MapError(f"{form.name}: $.time_format: {form.time_format!r}")
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """The records of the map, in its order."""
+        nothing = NOTHING.union(self.map.nothing)
+        return tuple(_reading(record, nothing) for record in self.map.records)
+
+    @cached_property
+    def _skip(self) -> tuple[Test, ...]:
+        return tuple(map(holding, self.map.skip))
+
+    @cached_property
+    def _values(self) -> Test | None:
+        return holding(self.map.recognise.values) if self.map.recognise.values else None
+
+    @cached_property
+    def _time(self) -> tuple[tuple[Expression, bool], ...]:
+        return tuple((expression(each), each == "syslog.time") for each in self.map.time)
+
+    @cached_property
+    def _zone_field(self) -> str:
+        return "" if _is_zone(self.map.zone) else self.map.zone
 
     @property
     def zone(self) -> str:
@@ -242,7 +263,7 @@ class Format:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of observation that its lines give."""
-        return tuple(sorted({reading.kind for reading in self.readings}))
+        return tuple(sorted({record.kind for record in self.map.records}))
 
     def fits(self, fields: Fields, line: bytes) -> bool:
         """Whether a line, taken apart, is of this format (or a known line of it that says nothing)."""
