@@ -26,7 +26,17 @@ def stripped(line: str) -> tuple[str, dict[str, str]]:
     """The line without its syslog header, and what that said: ``syslog.time``, ``.host``, ``.app``, ``.id``.
 
     Structured data of RFC 5424 stays in front where nothing else follows it: some products put all they say there.
+    Lines of a file that was forwarded have two headers: the inner one tells when and by what they were written.
     """
+    rest, said = _outer(line)
+    if said and rest:
+        inmost, more = _outer(rest)
+        if "syslog.app" in more:
+            return inmost, {**said, **more}
+    return rest, said
+
+
+def _outer(line: str) -> tuple[str, dict[str, str]]:
     if not line or line[0] not in _BEGINNING:
         return line, {}
     priority = _PRIORITY.match(line)

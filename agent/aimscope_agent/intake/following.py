@@ -48,6 +48,8 @@ class _Log(msgspec.Struct):
     state: State = State()
     waiting: list[Piece] = []
     since: float = 0.0
+    tried: int = 0
+    """How much waited when the format was last looked for in vain."""
     held: tuple[Held, ...] = ()
     read: float = 0.0
     """When a line of it was last read."""
@@ -109,7 +111,7 @@ class LogWatch:
         for name, log in self._logs.items():
             if log.held and now - log.read >= IDLE:
                 self._settle(name, log, clock)
-            if log.waiting and now - log.since >= _PATIENCE:
+            if len(log.waiting) > log.tried and now - log.since >= _PATIENCE:
                 self._tell(name, log, clock, last=True)
         return self._commit()
 
@@ -173,6 +175,7 @@ class LogWatch:
         log.form = found.format
         if log.form is None:
             if len(head) < _LARGEST_HEAD:
+                log.tried = len(log.waiting)
                 return  # more lines may tell; until then nothing of it is committed
             self._give_up(name, log, log.waiting[0], found.reason())
         pieces, log.waiting = log.waiting, []

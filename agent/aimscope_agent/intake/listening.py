@@ -22,6 +22,8 @@ SENSOR: Final = "syslog"
 _MOST_SENDERS = 1_000
 _ENOUGH = 10
 _MOST = 200
+_LARGEST = 262_144
+"""Messages, and their bytes, by which a format must be told."""
 _PATIENCE = 5.0
 _Sender = tuple[str, str, str]
 """Peer, host and program."""
@@ -34,6 +36,8 @@ class _Stream(msgspec.Struct):
     state: State = State()
     waiting: list[bytes] = []
     since: float = 0.0
+    tried: int = 0
+    """How many messages waited when the format was last looked for in vain."""
     held: tuple[Held, ...] = ()
     read: float = 0.0
     given_up: bool = False
@@ -64,7 +68,7 @@ class SyslogWatch:
         for sender, stream in self._streams.items():
             if stream.held and now - stream.read >= IDLE:
                 self._read(sender, stream, [], clock)
-            if stream.waiting and now - stream.since >= _PATIENCE:
+            if len(stream.waiting) > stream.tried and now - stream.since >= _PATIENCE:
                 self._tell(sender, stream, clock, last=True)
         return self._commit()
 
@@ -100,7 +104,7 @@ class SyslogWatch:
     def _arrived(self, messages: Iterable[Message], now: float, clock: int) -> None:
         lines: dict[_Sender, list[bytes]] = {}
         for message in messages:
-            lines.setdefault(_sender(message), []).append(message.data.replace(b"\n", b" "))
+            lines.setdefault(_sender(message), []).extend(_lines(message.data))
         for sender, new in lines.items():
             self._take(sender, new, now, clock)
 
@@ -127,12 +131,14 @@ class SyslogWatch:
     def _tell(self, sender: _Sender, stream: _Stream, clock: int, *, last: bool) -> None:
         if len(stream.waiting) < _ENOUGH and not last:
             return
-        found = recognise(b"\n".join(stream.waiting), self._workshop.formats.values())
+        found = recognise(b"\n".join(stream.waiting[:_MOST]), self._workshop.formats.values())
         stream.form = found.format
         if stream.form is not None:
             lines, stream.waiting = stream.waiting, []
             self._read(sender, stream, lines, clock)
-        elif len(stream.waiting) >= _MOST or last:
+        elif len(stream.waiting) < _MOST and sum(map(len, stream.waiting)) < _LARGEST:
+            stream.tried = len(stream.waiting)  # more may tell
+        else:
             stream.given_up, stream.waiting = True, []
             self.gaps[sender] = Gap(
                 _called(sender), Status.FAILED, found.reason(), remedy="--format NAME says what it is"
@@ -168,6 +174,11 @@ class SyslogWatch:
         self.gaps.pop("ledger", None)
         self._tally = Tally("")
         return new
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """The lines of a message: one, but where it has no header. Squid sends several lines of its log in a datagram."""
+    return [data.replace(b"\n", b" ")] if data.startswith(b"<") else data.splitlines()
 
 
 def _called(sender: _Sender) -> str:
