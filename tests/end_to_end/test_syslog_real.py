@@ -218,7 +218,7 @@ def listener_report(listener: Listener) -> dict[str, Any]:
     (most,) = [
         line for line in Path(f"/proc/{listener.process.pid}/status").read_text().splitlines() if "VmHWM" in line
     ]
-    assert int(most.split()[1]) < 250_000, most
+    assert int(most.split()[1]) < 150_000, most
     return listener.report()
 
 

@@ -22,8 +22,9 @@ import msgspec
 
 LONGEST: Final = 65_536
 """Bytes of one message."""
-MOST_WAITING: Final = 16 * 1_048_576
-"""Bytes of messages that wait to be read."""
+MOST_WAITING: Final = 8 * 1_048_576
+"""Bytes of messages that wait to be read, with what keeping them costs."""
+_KEEPING: Final = 200
 MOST_CONNECTIONS: Final = 1_000
 IDLE: Final = 3_600.0
 """Seconds after which a silent connection is closed."""
@@ -234,9 +235,10 @@ class Syslog:
         if not message.data.strip():
             return True
         with self._lock:
-            if self._bytes + len(message.data) > self._most_waiting:
+            size = len(message.data) + _KEEPING
+            if self._bytes and self._bytes + size > self._most_waiting:
                 return False
-            self._bytes += len(message.data)
+            self._bytes += size
             self._waiting.append(message)
             self.counts.messages += 1
         self._arrived.set()

@@ -100,7 +100,7 @@ def test_datagrams_are_messages_and_what_finds_no_room_is_counted(udp: Syslog) -
         deadline = time.monotonic() + 10
         while udp.counts.messages + udp.counts.dropped < 31 and time.monotonic() < deadline:
             time.sleep(0.01)
-    assert (udp.counts.messages, udp.counts.dropped) == (11, 20)
+    assert (udp.counts.messages, udp.counts.dropped) == (9, 22)  # keeping one costs a little more than its bytes
 
 
 @pytest.fixture(scope="module")
