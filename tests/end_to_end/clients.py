@@ -78,7 +78,8 @@ class Space:
         self._started: list[subprocess.Popen[bytes]] = []
         if self._process.stdout.readline() != "ready\n":
             self._process.kill()
-            pytest.skip(f"needs network namespaces: {self._process.stderr.read().strip()}")
+            _, said = self._process.communicate()
+            pytest.skip(f"needs network namespaces: {said.strip()}")
 
     @property
     def pid(self) -> int:
@@ -138,8 +139,12 @@ class Network:
         self.folder = folder
         self.gateway = Space()
         self.one, self.two = Space(self.gateway), Space(self.gateway)
-        self._address()
-        self._serve()
+        try:
+            self._address()
+            self._serve()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         for space in (self.one, self.two, self.gateway):

@@ -220,3 +220,16 @@ def test_a_link_type_that_is_not_known_is_said(tmp_path: Path) -> None:
     assert run.names == {"known.example"}
     assert "frames of link type 147, which is not known" in run.gaps
     assert run.report["complete"] is False
+
+
+@pytest.mark.xfail(reason="a hello that stays incomplete is in no coverage yet", strict=False)
+@pytest.mark.parametrize("lost", [1, 2], ids=["in the middle", "at its end"])
+def test_a_hello_of_which_a_segment_was_never_captured_is_said(lost: int, tmp_path: Path) -> None:
+    """As a mirror port loses it: the name is not found, and that is not complete."""
+    connection = Tcp()
+    opened = connection.open()
+    segments = connection.split(hello("lost.example", pad=1_500), 500, 500)
+    frames = [*opened, *(one for number, one in enumerate(segments) if number != lost), *connection.close()]
+    run = read(tmp_path, hostile.write(tmp_path / "a.pcap", frames))
+    assert run.names == frozenset()
+    assert run.report["complete"] is False
