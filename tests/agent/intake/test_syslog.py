@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aimscope_agent.intake.syslog import LONGEST, Endpoint, ListenError, Syslog, endpoint
+from aimscope_agent.intake.syslog import LONGEST, Counts, Endpoint, ListenError, Syslog, _Framing, endpoint
 
 HERE = "127.0.0.1"
 
@@ -181,6 +181,23 @@ def test_unencrypted_only_on_this_machine_unless_allowed(text: str, fits: bool) 
             endpoint(text, allow_plain=False)
     if "0.0.0.0" in text:
         assert endpoint(text, allow_plain=True).host == "0.0.0.0"
+
+
+def framed(pieces: list[bytes]) -> list[bytes]:
+    framing = _Framing(Counts())
+    found = [message for piece in pieces for message in framing.feed(piece)]
+    with contextlib.suppress(ValueError):
+        found.append(framing.last())
+    return found
+
+
+@given(
+    st.lists(st.binary(max_size=20) | st.sampled_from([b"5 hello", b"3 a\nb", b"12", b" ", b"\n", b"\0", b"99999 x"])),
+    st.integers(1, 20),
+)
+def test_messages_do_not_depend_on_how_they_arrive(parts: list[bytes], size: int) -> None:
+    data = b"".join(parts)
+    assert framed([data]) == framed([data[at : at + size] for at in range(0, len(data), size)] or [b""])
 
 
 @settings(max_examples=30, deadline=None)

@@ -185,5 +185,15 @@ class TestDetails:
         assert len(found) == details.MOST_MODELS
         assert all(len(name) <= 200 for name in found)
 
+    @given(
+        st.sampled_from(["/", "/v1/models", "/api/version", "/openapi.json", "/info"]),
+        st.sampled_from(["", '{"data":[{"id":', '{"version":', '{"info":{"version":', '"', "["]),
+        st.text(max_size=60),
+    )
+    def test_any_text_is_no_trouble(self, path: str, start: str, text: str) -> None:
+        answers = [(path, Answer(200, {}, start + text))]
+        assert len(details.version(answers)) <= 65
+        assert all(name.isprintable() and len(name) <= 200 for name in details.models(answers))
+
     def test_what_wants_credentials_says_nothing(self) -> None:
         assert details.models([("/v1/models", Answer(401, {}, '{"data":[{"id":"a"}]}'))]) == ()

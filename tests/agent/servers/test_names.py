@@ -89,6 +89,13 @@ class TestZone:
         for name in read.names:
             assert read.chain(name).name == name
 
+    @given(st.text(max_size=200))
+    def test_any_list_is_sorted_out(self, text: str) -> None:
+        is_zone(text)
+        names, addresses, neither = sorted_out(listed(text))
+        assert all(name == name.lower() and " " not in name for name in names)
+        assert len(names) + len(addresses) + len(neither) <= len(listed(text))
+
     @given(st.integers(0, len(ZONE)))
     def test_a_torn_file_gives_no_other_name(self, end: int) -> None:
         try:

@@ -104,7 +104,9 @@ def test_a_line_without_end_is_counted_and_forgotten() -> None:
     assert [(line.number, len(line.text), line.long) for line in lines] == [(1, 3, False), (2, 0, True), (3, 3, False)]
 
 
-@pytest.mark.parametrize("text", ["x", "x ", " ", "\n", "\r", "-", "x\n-", '"', '"a"', "{", "<bom ", "brew '", "==> a 1"])
+@pytest.mark.parametrize(
+    "text", ["x", "x ", " ", "\n", "\r", "-", "x\n-", '"', '"a"', "{", "<bom ", "brew '", "==> a 1"]
+)
 def test_whatever_repeats_without_end_is_told_apart_at_once(text: str) -> None:
     assert read((text * (HEAD // len(text))).encode()).seen == []
 
@@ -137,6 +139,14 @@ def test_no_bytes_break_a_source(data: bytes) -> None:
             except UnusableError:
                 continue
             export.told()
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["", "{", "[", "Name,Version\n", "brew 'x'\n", "Name Id\n" + "-" * 20]), st.binary(max_size=200))
+def test_any_bytes_look_like_a_source_or_like_none(start: str, data: bytes) -> None:
+    with contextlib.suppress(UnusableError):
+        found = read(start.encode() + data)
+        assert found.source in {"", *sources()}
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=10), VALUES, max_size=5), max_size=3))
