@@ -34,7 +34,7 @@ _USES: Final[Mapping[EngineName, tuple[str, ...]]] = {
 }
 
 
-def _engine(form: Map) -> Engine:
+def _engine(form: Map, *, proven: bool) -> Engine:
     options = form.options
     for name, value in msgspec.structs.asdict(options).items():
         if value != getattr(Options(), name) and name not in _USES[form.engine]:
@@ -55,14 +55,17 @@ def _engine(form: Map) -> Engine:
         case "leef":
             return _engine_leef.Leef(options)
         case "regex":
-            return _engine_regex.Regex(options)
+            return _engine_regex.Regex(options, proven=proven)
 
 
 class LineReader:
-    """Bytes of a line → fields, by the engine of a map. Raises ``MapError`` for options the engine refuses."""
+    """Bytes of a line → fields, by the engine of a map. Raises ``MapError`` for options the engine refuses.
 
-    def __init__(self, form: Map) -> None:
-        self.engine = _engine(form)
+    ``proven``: nobody needs to look whether the engine refuses them.
+    """
+
+    def __init__(self, form: Map, *, proven: bool = False) -> None:
+        self.engine = _engine(form, proven=proven)
         self._json = self.engine if isinstance(self.engine, _engine_json_lines.JsonLines) else None
         self._raw_first = form.engine == "regex"
 

@@ -217,6 +217,7 @@ class Format:
         """``proven``: the map is known to be well-formed, and each part is compiled when it is first needed."""
         self.map = form
         self.name = form.name
+        self.proven = proven
         self._names = frozenset(form.recognise.fields)
         self._contains = tuple(text.encode() for text in form.recognise.contains)
         if proven:

@@ -61,7 +61,7 @@ class Parser:
         self.last = 0
         self.latest = 0
         """Time of the nearest line that stated one."""
-        self._reader = LineReader(form.map)
+        self._reader = LineReader(form.map, proven=form.proven)
         if state is not None:
             self._reader.engine.state = state
 

@@ -52,14 +52,21 @@ class Recognised(msgspec.Struct, frozen=True):
 def recognise(head: bytes, formats: Iterable[Format]) -> Recognised:
     """Tell the format of a log by its beginning: whole lines, decoded as UTF-8."""
     lines = [line for line in head.split(b"\n") if line.strip()][:_LINES]
-    read: dict[object, _Reading] = {}
+    every = tuple(formats)
+    quickly = _among(every, lines, int((1 - ENOUGH) * len(lines)) + 1)
+    return _among(every, lines, len(lines)) if quickly.format is None else quickly
+
+
+def _among(formats: Iterable[Format], lines: Sequence[bytes], patience: int) -> Recognised:
+    """``patience``: lines that an engine cannot take apart, after which its formats fit too badly to be looked at."""
+    read: dict[object, _Reading | None] = {}
     found: dict[str, tuple[Format, Fit]] = {}
     for form in formats:
         key = (form.map.engine, form.map.options, form.map.recognise.fields if form.map.engine == "delimited" else ())
-        reading = read.get(key)
-        if reading is None:
-            reading = read[key] = _read(form, lines)
-        fit = _fit(form, reading, lines)
+        if key not in read:
+            read[key] = _read(form, lines, patience)
+        reading = read[key]
+        fit = None if reading is None else _fit(form, reading, lines)
         if fit is not None and fit.fitting:
             found[form.name] = (form, fit)
     fits = tuple(sorted((fit for _, fit in found.values()), key=lambda fit: (-fit.share, fit.name)))
@@ -77,10 +84,17 @@ class _Reading(msgspec.Struct, frozen=True):
     stated: bool
 
 
-def _read(form: Format, lines: Sequence[bytes]) -> _Reading:
-    reader = LineReader(form.map)
+def _read(form: Format, lines: Sequence[bytes], patience: int) -> _Reading | None:
+    reader = LineReader(form.map, proven=form.proven)
     before = reader.engine.state
-    fields = [reader.fields(line) for line in lines]
+    fields: list[Fields | None] = []
+    for line in lines:
+        found = reader.fields(line)
+        fields.append(found)
+        if found is None:
+            patience -= 1
+            if patience < 0:
+                return None
     return _Reading(fields, reader.engine.state, reader.engine.state != before)
 
 
