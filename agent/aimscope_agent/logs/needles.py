@@ -7,6 +7,7 @@ does not always show a name as it is: letters written ``\u0061`` in JSON or ``%6
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, ip_network
@@ -87,12 +88,18 @@ def _of_record(record: Record, catalogue: Catalogue) -> set[Needle] | None:
             found.add(Needle(_PERCENT))
         if any("labels" in each for each in expressions):
             found |= {Needle(_in_labels(host)) for host in _hosts(catalogue)}
-    for entry in catalogue:
-        for clause in entry.clauses:
-            some = _of_section(clause, record.kind, given) if clause.section else _of_clause(clause, record.kind, given)
+    clauses = _clauses(catalogue)
+    for section in SECTIONS.values():
+        if any(target == record.kind and field in given for target, field in section.targets):
+            some = clauses.of_section(section.name)
             if some is None:
                 return None
             found |= some
+    for clause in clauses.of_kind.get(record.kind, ()):
+        some = _of_clause(clause, record.kind, given)
+        if some is None:
+            return None
+        found |= some
     if record.kind == "http.request":
         if "path" in given:
             found |= {Needle(_loosely(path)) for path in INFERENCE_PATHS}
@@ -101,18 +108,42 @@ def _of_record(record: Record, catalogue: Catalogue) -> set[Needle] | None:
     return found
 
 
-def _of_section(clause: Clause, kind: str, given: set[str]) -> set[Needle] | None:
-    section = SECTIONS[clause.section]
-    if not any(target == kind and field in given for target, field in section.targets):
-        return set()
-    values = clause.tests[0].values
-    return _of_values(section.type, clause.tests[0].operator, values)
+class _Clauses:
+    """The clauses of a catalogue by what they look at: each record of a map asks for the same ones."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.of_kind: dict[str, list[Clause]] = {}
+        self._sections: dict[str, list[Clause]] = {}
+        self._needles: dict[str, set[Needle] | None] = {}
+        for entry in catalogue:
+            for clause in entry.clauses:
+                if clause.section:
+                    self._sections.setdefault(clause.section, []).append(clause)
+                else:
+                    self.of_kind.setdefault(clause.kind, []).append(clause)
+
+    def of_section(self, section: str) -> set[Needle] | None:
+        """Needles of all clauses of a section; ``None`` where one has none."""
+        if section not in self._needles:
+            self._needles[section] = self._made(section)
+        return self._needles[section]
+
+    def _made(self, section: str) -> set[Needle] | None:
+        found: set[Needle] = set()
+        for clause in self._sections.get(section, ()):
+            test = clause.tests[0]
+            some = _of_values(SECTIONS[section].type, test.operator, test.values)
+            if some is None:
+                return None
+            found |= some
+        return found
+
+
+_clauses = functools.lru_cache(maxsize=2)(_Clauses)
 
 
 def _of_clause(clause: Clause, kind: str, given: set[str]) -> set[Needle] | None:
     """The needles of the test that tells most; nothing where the format cannot give a field that is asked for."""
-    if clause.kind != kind:
-        return set()
     fields = KINDS[kind].fields
     if any(test.field not in given and not fields[test.field].context for test in clause.tests):
         return set()

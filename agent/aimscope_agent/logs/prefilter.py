@@ -5,11 +5,16 @@ Without the library (other processors, Windows) every line is read, with the sam
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from aimscope_agent.logs.needles import Needle
+from aimscope_signatures import bundle
 
 try:
     import hyperscan
@@ -38,13 +43,7 @@ class Prefilter:
                 expressions.append(extra)
                 self._lengths.append(0)
         self._headers = headers
-        self._database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
-            expressions=expressions,
-            ids=list(range(len(expressions))),
-            elements=len(expressions),
-            flags=[hyperscan.HS_FLAG_CASELESS] * len(expressions),
-        )
+        self._database = _database(expressions)
 
     def spans(self, block: bytes) -> list[Span]:
         """Start and end of each candidate line, in order, without line breaks."""
@@ -74,6 +73,30 @@ class Prefilter:
 
         self._database.scan(block, match_event_handler=take)
         return found
+
+
+def _database(expressions: list[bytes]) -> Any:
+    """The expressions in compiled form, of the user's cache if it is there: compiling takes as long as 1 GB of logs.
+
+    The library itself refuses what is damaged, or was made for another version or processor.
+    """
+    version = getattr(hyperscan, "__version__", "")
+    content = hashlib.sha256(msgspec.msgpack.encode((version, expressions))).hexdigest()
+    name = f"search-{content[:32]}.db"
+    if found := bundle.kept(name):
+        with contextlib.suppress(hyperscan.error, TypeError):
+            database = hyperscan.loadb(found, hyperscan.HS_MODE_BLOCK)
+            database.scratch = hyperscan.Scratch(database)
+            return database
+    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    made.compile(
+        expressions=expressions,
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=[hyperscan.HS_FLAG_CASELESS] * len(expressions),
+    )
+    bundle.keep(name, hyperscan.dumpb(made))
+    return made
 
 
 def _end(line_break: int, block: bytes) -> int:
