@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -66,6 +67,7 @@ class _Pattern:
         return found
 
 
+@functools.cache
 def literal(pattern: str) -> str:
     """The longest text that is in whatever a pattern matches; empty where that is not plain to see."""
     verbose = pattern.startswith("(?x)")
