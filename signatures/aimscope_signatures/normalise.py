@@ -74,6 +74,8 @@ def hostname(text: str) -> str:
         return ip(host)
     host = host.strip(".").lower()
     if not host.isascii():
+        if len(host) > 253:  # encoding takes its time
+            return ""
         try:
             host = host.encode("idna").decode("ascii")
         except (UnicodeError, ValueError):

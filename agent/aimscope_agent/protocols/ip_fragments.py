@@ -58,6 +58,7 @@ class Fragments:
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = _Waiting(at)
+            self._bound()
         if waiting.refused:
             return None
         if not self._fits(waiting, offset, more, piece):

@@ -90,6 +90,8 @@ def span_of(word: str, *, whole: bool = False) -> Span | None:
     ``TargetError`` for what looks like numbers and is malformed.
     """
     text = word.strip()
+    if len(text) > _LONGEST:
+        raise TargetError(f"{text[:40]!r}… is too long for an address, a range or a name")
     short = _SHORT_RANGE.fullmatch(text)
     try:
         if short:

@@ -217,6 +217,14 @@ def test_a_flood_of_large_fragments_is_bounded_by_bytes() -> None:
     assert network.fragments_evicted >= 600 - ip_fragments.MOST_BYTES // 59_200
 
 
+def test_a_flood_of_fragments_that_contradict_themselves_is_bounded() -> None:
+    network = Network()
+    for identity in range(2 * ip_fragments.MOST_WAITING):
+        given_to(network, pieces(identity=identity, step=804)[:1])
+    assert network.malformed == 2 * ip_fragments.MOST_WAITING
+    assert len(network._fragments._waiting) <= ip_fragments.MOST_WAITING
+
+
 def test_what_does_not_come_is_given_up_by_the_time_of_packets() -> None:
     network = Network()
     first, *rest = pieces()

@@ -67,6 +67,11 @@ class TestWriting:
         with pytest.raises(TargetError, match=r"is no address|does not go"):
             read([word])
 
+    @pytest.mark.parametrize("sign", [":", "a", "a.", "1.", "é", "/"])
+    def test_a_word_without_end_is_refused_at_once(self, sign: str) -> None:
+        with pytest.raises(TargetError, match="is too long"):
+            read([sign * 1_000_000])
+
     def test_a_file_has_one_a_line_with_comments(self) -> None:
         assert words_of("# lab\n10.0.0.1\n\n gpu.corp.example  # the big one\r\n") == ("10.0.0.1", "gpu.corp.example")
 
