@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
+from operator import getitem
 from typing import Final
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ NOTHING: Final = frozenset({"", "-", "n/a", "N/A", "(null)", "(NULL)", "null", "
 """What stands for no value."""
 LONGEST: Final = 4_096
 """Characters of a value that are kept."""
-_REMEMBERED: Final = 2_048
+REMEMBERED: Final = 2_048
 """Values of a field whose meaning is kept at hand."""
 _MOST: Final = 4_096
 """Elements of an array that are looked at."""
@@ -202,11 +203,126 @@ def _elements(found: object) -> Sequence[object]:
     return found[:_MOST] if isinstance(found, list) else ()
 
 
+class IntricateError(Exception):
+    """A field of which one look does not tell all: it may be further inside, or an array."""
+
+
+class Meanings(dict[object, str]):
+    """What the values of a field mean, each found out once: clients, users, methods and programs repeat."""
+
+    def __init__(self, mean: Callable[[object], str], *, nested: bool = False) -> None:
+        super().__init__()
+        self._mean = mean
+        self._nested = nested
+
+    def __missing__(self, found: object) -> str:
+        if found is None and self._nested:
+            raise IntricateError
+        text = self._mean(found)
+        if found is None or type(found) is str:  # 1, 1.0 and True would be one key
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[found] = text
+        return text
+
+
+class Field:
+    """An expression that names one field."""
+
+    def __init__(self, name: str, transforms: Sequence[Transform], nothing: frozenset[str]) -> None:
+        self.name = name
+        self._transforms = transforms
+        self._nothing = nothing
+        self.meanings = Meanings(self._mean, nested="." in name or "[]" in name)
+
+    def __call__(self, fields: Fields) -> Values:
+        found = fields.get(self.name)
+        try:
+            text = self.meanings[found]
+        except TypeError:  # an array or an object
+            return ()
+        except IntricateError:
+            if self.name in fields:
+                return ()
+            values = [self._mean(each) for each in look_up(fields, self.name)]
+            return values if any(values) else ()
+        return (text,) if text else ()
+
+    def text(self, fields: Fields) -> str:
+        """The value; empty where there is none. Raises ``TypeError``, ``IntricateError`` where there may be several."""
+        return self.meanings[fields.get(self.name)]
+
+    def _mean(self, found: object) -> str:
+        text = value_of(found, self._nothing)
+        for transform in self._transforms if text else ():
+            text = transform(text)
+        return text
+
+
+class Constant(Field):
+    """An expression that says the same of every line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("", (), frozenset())
+        self.meanings = Meanings(lambda _found: text)
+        self._values = (text,) if text else ()
+
+    def __call__(self, fields: Fields) -> Values:
+        del fields
+        return self._values
+
+
+class First:
+    """The first of several expressions that gives something."""
+
+    def __init__(self, every: Sequence[Expression]) -> None:
+        self._every = every
+        self._fields = [each for each in every if isinstance(each, Field)]
+
+    def __call__(self, fields: Fields) -> Values:
+        for each in self._every:
+            values = each(fields)
+            if values:
+                return values
+        return ()
+
+    def text(self, fields: Fields) -> str:
+        """As ``Field.text``."""
+        if len(self._fields) != len(self._every):
+            raise IntricateError
+        for each in self._fields:
+            text = each.meanings[fields.get(each.name)]
+            if text:
+                return text
+        return ""
+
+
+class Together:
+    """Several expressions, asked at once."""
+
+    def __init__(self, reads: Iterable[Expression]) -> None:
+        every = tuple(reads)
+        self._reads = [each for each in every if isinstance(each, (Field, First))]
+        self._able = len(self._reads) == len(every)
+        plain = [each for each in every if isinstance(each, Field)]
+        self._plain = len(plain) == len(every)
+        self._names = tuple(each.name for each in plain)
+        self._meanings = tuple(each.meanings for each in plain)
+
+    def texts(self, fields: Fields) -> tuple[str, ...] | None:
+        """The value of each; ``None`` where one of them may have several."""
+        try:
+            if self._plain:
+                return tuple(map(getitem, self._meanings, map(fields.get, self._names)))
+            return tuple([read.text(fields) for read in self._reads]) if self._able else None
+        except (TypeError, IntricateError):
+            return None
+
+
 def expression(text: str, nothing: frozenset[str] = NOTHING) -> Expression:
     """Compile one expression; ``nothing`` are words for no value. Raises ``MapError`` for an unknown transform."""
     if text.startswith("="):
-        constant = (text[1:],)
-        return lambda _fields: constant
+        return Constant(text[1:])
     name, *names = text.split("|")
     found = [(each, _transform(each)) for each in names]
     unknown = [each for each, transform in found if transform is None]
@@ -215,38 +331,7 @@ def expression(text: str, nothing: frozenset[str] = NOTHING) -> Expression:
     transforms = tuple(transform for _, transform in found if transform is not None)
     if "+" in name and "(" not in name:
         return _joined(tuple(expression(part, nothing) for part in name.split("+")), transforms)
-
-    nested = "." in name or "[]" in name
-    known: dict[str, Values] = {}  # values repeat: clients, users, methods, programs
-
-    def evaluate(fields: Fields) -> Values:
-        found = fields.get(name)
-        if type(found) is str:
-            again = known.get(found)
-            if again is None:
-                if len(known) >= _REMEMBERED:
-                    known.clear()
-                again = known[found] = _one(value_of(found, nothing), transforms)
-            return again
-        if found is not None:
-            return _one(value_of(found, nothing), transforms)
-        if not nested or name in fields:
-            return ()
-        values = [_transformed(value_of(each, nothing), transforms) for each in look_up(fields, name)]
-        return values if any(values) else ()
-
-    return evaluate
-
-
-def _one(text: str, transforms: Sequence[Transform]) -> Values:
-    text = _transformed(text, transforms) if text else ""
-    return (text,) if text else ()
-
-
-def _transformed(text: str, transforms: Sequence[Transform]) -> str:
-    for transform in transforms:
-        text = transform(text)
-    return text
+    return Field(name, transforms, nothing)
 
 
 def _joined(parts: Sequence[Expression], transforms: Sequence[Transform]) -> Expression:
@@ -254,7 +339,9 @@ def _joined(parts: Sequence[Expression], transforms: Sequence[Transform]) -> Exp
         values = [part(fields) for part in parts]
         if not all(values):
             return ()
-        text = _transformed(" ".join(value[0] for value in values), transforms)
+        text = " ".join(value[0] for value in values)
+        for transform in transforms:
+            text = transform(text)
         return (text,) if text else ()
 
     return evaluate
@@ -263,14 +350,4 @@ def _joined(parts: Sequence[Expression], transforms: Sequence[Transform]) -> Exp
 def alternatives(stated: str | Sequence[str], nothing: frozenset[str] = NOTHING) -> Expression:
     """The first expression that gives something."""
     every = tuple(expression(text, nothing) for text in ((stated,) if isinstance(stated, str) else stated))
-    if len(every) == 1:
-        return every[0]
-
-    def evaluate(fields: Fields) -> Values:
-        for each in every:
-            values = each(fields)
-            if values:
-                return values
-        return ()
-
-    return evaluate
+    return every[0] if len(every) == 1 else First(every)

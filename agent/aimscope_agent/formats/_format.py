@@ -12,8 +12,13 @@ import msgspec
 
 from aimscope_agent.formats._expressions import (
     NOTHING,
+    REMEMBERED,
+    Constant,
     Expression,
+    Field,
     Fields,
+    IntricateError,
+    Together,
     address,
     alternatives,
     expression,
@@ -102,8 +107,6 @@ def _one(name: str, patterns: Sequence[str], nothing: frozenset[str]) -> Test:
     wanted = [re.compile(fnmatch.translate(p.lower())) for p in patterns if p.lower() not in plain and p[:1] != "!"]
     forbidden = [re.compile(fnmatch.translate(p[1:].lower())) for p in patterns if p[:1] == "!"]
     some = bool(plain or wanted)
-    if not wanted and not forbidden:
-        return lambda fields: any(value.lower() in plain for value in read(fields) or _EMPTY)
 
     def judge(stated: Sequence[str]) -> bool:
         values = [value.lower() for value in stated] or _EMPTY
@@ -111,22 +114,27 @@ def _one(name: str, patterns: Sequence[str], nothing: frozenset[str]) -> Test:
             return False
         return not some or any(v in plain or any(pattern.match(v) for pattern in wanted) for v in values)
 
-    known: dict[tuple[str, ...], bool] = {}
+    if not isinstance(read, Field):
+        return lambda fields: judge(read(fields))
+    meanings, field = read.meanings, read.name
+    known: dict[str, bool] = {}
 
     def holds(fields: Fields) -> bool:
-        values = tuple(read(fields))
-        found = known.get(values)
+        try:
+            text = meanings[fields.get(field)]
+        except (TypeError, IntricateError):
+            return judge(read(fields))
+        found = known.get(text)
         if found is None:
-            if len(known) >= _REMEMBERED:
+            if len(known) >= REMEMBERED:
                 known.clear()
-            found = known[values] = judge(values)
+            found = known[text] = judge((text,) if text else ())
         return found
 
     return holds
 
 
 _EMPTY: Final = [""]
-_REMEMBERED: Final = 2_048
 _PLAIN_NAME: Final = re.compile(r"[^|+=\[\]]+\Z")
 
 
@@ -156,9 +164,14 @@ class Reading(msgspec.Struct, frozen=True):
     columns: tuple[tuple[str, Expression, Convert], ...]
     reads: tuple[Expression, ...]
     named: int
-    user: Expression
-    device: Expression
+    people: tuple[Expression, Expression]
+    """Who: the user, and the device as the log names it."""
     record: Record
+    about: Together
+    """The named columns, at once."""
+    context: Together
+    """The columns after them."""
+    whom: Together
 
     def row(self, fields: Fields, start: int, end: int) -> list[tuple[str, ...]]:
         """Texts of the columns from ``start`` to ``end``: one row, or one for each element of an array."""
@@ -179,10 +192,13 @@ class Reading(msgspec.Struct, frozen=True):
 
     def who(self, fields: Fields) -> tuple[str, str, bool]:
         """User, device, and whether a filter refused it."""
-        user = self.user(fields)
-        device = self.device(fields)
+        found = self.whom.texts(fields)
+        if found is None:
+            user, device = (values[0] if (values := read(fields)) else "" for read in self.people)
+        else:
+            user, device = found
         blocked = self.blocked is not None and self.blocked(fields)
-        return user[0][:_LONGEST_NAME] if user else "", device[0][:_LONGEST_NAME] if device else "", blocked
+        return user[:_LONGEST_NAME], device[:_LONGEST_NAME], blocked
 
     def observation(self, row: Sequence[str], who: tuple[str, str, bool], at: int, source: str) -> Observation | None:
         """What a row says; ``None`` where it names nothing."""
@@ -325,21 +341,22 @@ def _reading(record: Record, nothing: frozenset[str]) -> Reading:
     known = KINDS[record.kind].fields
     order = sorted(record.fields, key=lambda name: 2 if name in _VOLUMES else 1 if known[name].context else 0)
     columns = tuple((name, alternatives(record.fields[name], nothing), _converted(record.kind, name)) for name in order)
+    reads = tuple(read for _, read, _ in columns)
+    named = sum(1 for name in order if name not in _VOLUMES and not known[name].context)
+    people = tuple(alternatives(each, nothing) if each else Constant("") for each in (record.user, record.device))
     return Reading(
         kind=record.kind,
         when=holding(record.when, nothing=nothing),
         blocked=holding(record.blocked, every=False, nothing=nothing) if record.blocked else None,
         columns=columns,
-        reads=tuple(read for _, read, _ in columns),
-        named=sum(1 for name in order if name not in _VOLUMES and not known[name].context),
-        user=alternatives(record.user, nothing) if record.user else _none,
-        device=alternatives(record.device, nothing) if record.device else _none,
+        reads=reads,
+        named=named,
+        people=(people[0], people[1]),
         record=record,
+        about=Together(reads[:named]),
+        context=Together(reads[named:]),
+        whom=Together(people),
     )
-
-
-def _none(_fields: Fields) -> Sequence[str]:
-    return ()
 
 
 def _settle(kind: str, found: dict[str, Value]) -> None:
