@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,3 +49,16 @@ def test_any_beginning_is_of_a_format_or_of_none(form: Format, keep: int, noise:
 @given(st.sampled_from([b"", b"[", b'{"Records":[', b"{\n", b"\xff\xfe", b"\0\0\0\0"]), st.binary(max_size=200))
 def test_any_small_file_has_lines(start: bytes, data: bytes) -> None:
     assert len(lines_of(start + data, built_in().values())) <= 4 * len(start + data) + 4
+
+
+@pytest.mark.parametrize("text", [b"x", b"x ", b'"', b"\\", b'a="b ', b"x,", b"(", "é.".encode()])
+def test_a_field_without_end_takes_no_more_than_its_length(text: bytes) -> None:
+    for form in built_in().values():
+        start = start_of(form)
+        line = max(start.split(b"\n"), key=len)
+        middle = len(line) // 2
+        parser = Parser(form, now=NOW)
+        list(
+            parser.feed(start + b"\n" + line[:middle] + text * (60_000 // len(text)) + line[middle:] + b"\n", 1, "log")
+        )
+        assert parser.counts.lines > 1
