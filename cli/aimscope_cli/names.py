@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from aimscope_agent.traffic.seen import printable
 from aimscope_cli.output import emit_text
 
 if TYPE_CHECKING:
     from aimscope_agent.traffic.seen import Seen
 
-_ENOUGH = 65_536
+_AT_ONCE = 512
+"""Names written together."""
 
 
 class NamePrinter:
@@ -20,25 +22,24 @@ class NamePrinter:
 
     def __init__(self, veil: Callable[[str], str], *, at_once: bool = False) -> None:
         self._veil = veil
-        self._at_once = at_once
+        self._most = 1 if at_once else _AT_ONCE
         self._encoder = msgspec.json.Encoder()
-        self._lines = bytearray()
+        self._kept: list[Seen] = []
 
     def take(self, seen: Seen) -> None:
         """One name."""
-        from aimscope_agent.traffic.seen import printable
-
-        shown = printable(seen)
-        client = self._veil(shown.client)
-        if client != shown.client:
-            shown = msgspec.structs.replace(shown, client=client)
-        self._lines += self._encoder.encode(shown) + b"\n"
-        if self._at_once or len(self._lines) > _ENOUGH:
+        self._kept.append(seen)
+        if len(self._kept) >= self._most:
             self.flush()
 
     def flush(self) -> None:
         """Print what has come together."""
-        if self._lines:
-            text = self._lines.decode("utf-8")
-            self._lines.clear()
-            emit_text(text)
+        if self._kept:
+            lines = self._encoder.encode_lines([self._shown(seen) for seen in self._kept])
+            self._kept.clear()
+            emit_text(lines.decode("utf-8"))
+
+    def _shown(self, seen: Seen) -> Seen:
+        shown = printable(seen)
+        client = self._veil(shown.client)
+        return shown if client == shown.client else msgspec.structs.replace(shown, client=client)

@@ -16,7 +16,7 @@ from types import FrameType
 import msgspec
 
 from aimscope_agent.host.tree import clean
-from aimscope_agent.intake.capture_filter import narrowed, traffic_filter
+from aimscope_agent.intake.capture_filter import light_filter, narrowed, traffic_filter
 from aimscope_agent.intake.pcap import Capture, CaptureError, Filter, open_capture
 from aimscope_agent.privacy import Curtain
 from aimscope_agent.recognise import Recogniser
@@ -141,16 +141,19 @@ def run(request: Request) -> Report:
     kept = curtain(settings())
     printer = NamePrinter(veil_of(kept)) if request.names else None
     reading = Reading(setting, kept, seen=printer.take if printer else None)
-    wanted: Filter = narrowed(request.expression) if request.expression else traffic_filter
+    wanted, lighter = _filters(request.expression)
     for path in request.paths:
         if str(path) != "-":
-            opened(path, None).close()  # said before a long look; a filter takes long to make
+            opened(path).close()  # said before a long look
     for path in request.paths:
         source = "standard input" if str(path) == "-" else clean(str(path))
         if reading.stopped:
             reading.skip(source)
             continue
-        with opened(path, wanted) as capture, byte_progress(request.quiet, capture.size, capture.done, path.name):
+        with (
+            opened(path, wanted, lighter) as capture,
+            byte_progress(request.quiet, capture.size, capture.done, path.name),
+        ):
             reading.read(source, capture)
     report = reading.report("pcap", ", ".join(clean(str(path)) for path in request.paths))
     if printer:
@@ -158,10 +161,17 @@ def run(request: Request) -> Report:
     return report
 
 
-def opened(path: Path, wanted: Filter) -> Capture:
+def _filters(expression: str) -> tuple[Filter, Filter]:
+    """What is worth reading, and the filter to begin with. ``expression`` is the user's own."""
+    if not expression:
+        return traffic_filter, light_filter
+    return narrowed(expression), narrowed(expression, light_filter)
+
+
+def opened(path: Path, wanted: Filter = None, lighter: Filter = None) -> Capture:
     """A recorded capture, opened. Raises ``Failure``."""
     try:
-        return open_capture("-" if str(path) == "-" else path, filter=wanted)
+        return open_capture("-" if str(path) == "-" else path, filter=wanted, lighter=lighter)
     except CaptureError as error:
         raise Failure(str(error)) from None
 

@@ -68,9 +68,9 @@ _MOST_NAMES: Final = 128
 _MOST_HOPS: Final = 127
 """A name has no more labels, and a compressor puts one at least before each pointer."""
 _LONGEST: Final = 255
-_HEADER = Struct("!HHHHHH")
-_KIND = Struct("!HH")
-_RECORD = Struct("!HHIH")
+_header = Struct("!HHHHHH").unpack_from
+_kind = Struct("!HH").unpack_from
+_record = Struct("!HHIH").unpack_from
 
 
 class Question(msgspec.Struct, frozen=True, gc=False):
@@ -121,7 +121,7 @@ def message(data: bytes, start: int, end: int) -> Message | None:
     """The message in ``data[start:end]``; none if these bytes are no DNS."""
     if end - start < 12 or end > len(data):
         return None
-    ident, flags, asked, answered, others, extra = _HEADER.unpack_from(data, start)
+    ident, flags, asked, answered, others, extra = _header(data, start)
     opcode = flags >> 11 & 15
     if opcode not in _OPCODES or asked > _MOST_QUESTIONS or not (flags & _TOP or flags & 15 == 0):
         return None
@@ -136,7 +136,7 @@ def message(data: bytes, start: int, end: int) -> Message | None:
             name, stop = read[0], read[1] - 1
         if stop + 5 > end:
             return None
-        kind, klass = _KIND.unpack_from(data, stop + 1)
+        kind, klass = _kind(data, stop + 1)
         at = stop + 5
         if kind == 0 or klass & 0x7FFF not in _CLASSES:
             return None
@@ -152,7 +152,7 @@ def message(data: bytes, start: int, end: int) -> Message | None:
     if not answered + others + extra:
         bare = response and end == at  # a refusal may repeat nothing
         return Message(ident, response, opcode, rcode, cut, questions) if asked or bare else None
-    rest = _Rest(data, start, end)
+    rest = _Rest(data, start, end, questions[0].name if asked else "")
     try:
         rest.read(at, answered, others + extra)
     except _Torn:
@@ -207,7 +207,7 @@ def _may_begin(data: bytes, start: int, end: int, size: int) -> bool:
     """Whether a header that has arrived can be one of a message of this size."""
     if end - start < 12:
         return True
-    _, flags, asked, answered, others, extra = _HEADER.unpack_from(data, start)
+    _, flags, asked, answered, others, extra = _header(data, start)
     least = 12 + 5 * asked + 11 * (answered + others + extra)
     bare = least == 12
     return flags >> 11 & 15 in _OPCODES and asked <= _MOST_QUESTIONS and least <= size and (size == 12 or not bare)
@@ -220,7 +220,7 @@ def _questions(data: bytes, at: int, start: int, end: int, count: int) -> tuple[
         if read is None or read[1] + 4 > end:
             return None
         name, at = read
-        kind, klass = _KIND.unpack_from(data, at)
+        kind, klass = _kind(data, at)
         if kind == 0 or klass & 0x7FFF not in _CLASSES:
             return None
         found.append(Question(name, TYPES.get(kind) or f"TYPE{kind}", klass & 0x7FFF, klass >= _TOP))
@@ -229,13 +229,13 @@ def _questions(data: bytes, at: int, start: int, end: int, count: int) -> tuple[
 
 
 class _Rest:
-    """What follows the questions. Names are read once: most point to the question's."""
+    """What follows the questions. Names are read once: most point to the first question's, the ``asked`` one."""
 
     __slots__ = ("_data", "_end", "_names", "_start", "answers", "ech", "edns", "rcode")
 
-    def __init__(self, data: bytes, start: int, end: int) -> None:
+    def __init__(self, data: bytes, start: int, end: int, asked: str) -> None:
         self._data, self._start, self._end = data, start, end
-        self._names: dict[int, str] = {}
+        self._names = {start + 12: asked} if asked else {}
         self.answers: list[Answer] = []
         self.edns = self.ech = False
         self.rcode = 0
@@ -244,11 +244,13 @@ class _Rest:
         """Raises ``_Torn`` at the first record that is not whole."""
         data, end = self._data, self._end
         for index in range(answered + others):
-            owner, at = at, _after_name(data, at, end)
+            owner = at
+            if at < end:
+                at = at + 2 if data[at] >= 0xC0 else at + 1 if not data[at] else _after_name(data, at, end)
             body = at + 10
-            if not at or body > end or len(self.answers) == _MOST_ANSWERS:
+            if at == owner or not at or body > end or len(self.answers) == _MOST_ANSWERS:
                 raise _Torn
-            kind, klass, ttl, size = _RECORD.unpack_from(data, at)
+            kind, klass, ttl, size = _record(data, at)
             at = body + size
             if at > end:
                 raise _Torn
@@ -301,7 +303,7 @@ class _Rest:
         while place < stop:
             if place + 4 > stop:
                 raise _Torn
-            key, size = _KIND.unpack_from(data, place)
+            key, size = _kind(data, place)
             place += 4 + size
             ech = ech or (key == _ECH and size > 0)
         if place != stop:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from aimscope_agent.protocols.more import MORE, More
@@ -29,9 +30,12 @@ _ALERT: Final = 21
 _HANDSHAKE: Final = 22
 _RECORD_LIMIT: Final = 16_384 + 2_048
 _SESSION_LIMIT: Final = 32
-_U16: Final = struct.Struct(">H")
-_PAIR: Final = struct.Struct(">HH")
 _RECORD: Final = struct.Struct(">BBBH")
+_record: Final = _RECORD.unpack_from
+_u16: Final = struct.Struct(">H").unpack_from
+_pair: Final = struct.Struct(">HH").unpack_from
+_new: Final = tuple.__new__
+"""A named tuple at half the price."""
 _NAME: Final = re.compile(
     rb"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*"
     rb"(?!\d+\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z"
@@ -77,7 +81,7 @@ def in_records(data: bytes | bytearray, start: int, end: int) -> ClientHello | M
     joined = bytearray()
     pos = start
     while end - pos >= _RECORD.size:
-        kind, major, minor, size = _RECORD.unpack_from(data, pos)
+        kind, major, minor, size = _record(data, pos)
         if major != 3 or minor > 4 or not 0 < size <= _RECORD_LIMIT:
             return None
         pos += _RECORD.size
@@ -122,7 +126,7 @@ def _announced(data: bytes | bytearray, start: int, end: int) -> int:
     """Length of the handshake message at ``start`` with its header; more than there is, where that is unknown."""
     if end - start < 4:
         return LIMIT
-    return 4 + int.from_bytes(data[start + 1 : start + 4], "big")
+    return 4 + (data[start + 1] << 16 | data[start + 2] << 8 | data[start + 3])
 
 
 def from_body(body: bytes, *, dtls: bool = False) -> ClientHello | None:
@@ -134,71 +138,85 @@ def from_body(body: bytes, *, dtls: bool = False) -> ClientHello | None:
 
 
 def _parsed(body: bytes, *, dtls: bool) -> ClientHello | None:
-    (legacy_version,) = _U16.unpack_from(body)
+    """Raises ``IndexError`` or ``struct.error`` where the body ends early. Fields that most hellos share are cached."""
     session = body[34]
     if session > _SESSION_LIMIT:
         return None
     pos = 35 + session
     if dtls:
         pos += 1 + body[pos]
-    (size,) = _U16.unpack_from(body, pos)
-    ciphers = _words(body, pos + 2, size)
+    (size,) = _u16(body, pos)
+    ciphers = _words(body[pos + 2 : pos + 2 + size])
+    if ciphers is None or 2 * len(ciphers) != size:
+        return None
     pos += 2 + size
     compressions = body[pos]
     pos += 1 + compressions
-    if not compressions or pos > len(body):
+    end = len(body)
+    if not compressions or pos > end:
         return None
     kinds: list[int] = []
     fields: dict[int, bytes] = {}
-    if pos < len(body):
-        (size,) = _U16.unpack_from(body, pos)
-        pos += 2
-        if pos + size != len(body):
+    if pos < end:
+        if pos + 2 + _u16(body, pos)[0] != end:
             return None
-        while pos < len(body):
-            kind, size = _PAIR.unpack_from(body, pos)
-            pos += 4
-            if pos + size > len(body):
-                return None
+        pos += 2
+        while pos < end:
+            kind, size = _pair(body, pos)
             kinds.append(kind)
-            if kind in _READ:
-                fields.setdefault(kind, body[pos : pos + size])
+            pos += 4
+            if kind in _READ and kind not in fields:
+                fields[kind] = body[pos : pos + size]
             pos += size
-    name, flaw = _server_name(fields.get(SERVER_NAME), kinds)
-    versions = [value for value in _listed(fields.get(_SUPPORTED_VERSIONS, b""), 1) if not grease(value)]
-    return ClientHello(
-        server_name=name,
-        alpn=_protocols(fields.get(_ALPN, b"")),
-        version=(min(versions) if dtls else max(versions)) if versions else legacy_version,
-        ciphers=ciphers,
-        extensions=tuple(kinds),
-        signature_algorithms=_listed(fields.get(_SIGNATURE_ALGORITHMS, b""), 2),
-        ech=_ech(fields.get(_ECH, b"")),
-        legacy_version=legacy_version,
-        name_flaw=flaw,
+        if pos > end:
+            return None
+    field = fields.get
+    named = field(SERVER_NAME)
+    name, flaw = ("", "") if named is None else _server_name(named, kinds.count(SERVER_NAME))
+    legacy_version = body[0] << 8 | body[1]
+    hello: ClientHello = _new(
+        ClientHello,
+        (
+            name,
+            _protocols(field(_ALPN, b"")),
+            _version(field(_SUPPORTED_VERSIONS, b""), dtls) or legacy_version,
+            ciphers,
+            tuple(kinds),
+            _listed(field(_SIGNATURE_ALGORITHMS, b""), 2),
+            _ech(field(_ECH, b"")),
+            legacy_version,
+            flaw,
+        ),
     )
+    return hello
 
 
-def _words(data: bytes, pos: int, size: int) -> tuple[int, ...]:
-    """``size`` bytes as 16-bit numbers; ``struct.error`` if they are not there or not even."""
-    if size % 2:
-        raise struct.error
-    return struct.unpack_from(f">{size // 2}H", data, pos)
+@lru_cache(maxsize=1_024)
+def _words(data: bytes) -> tuple[int, ...] | None:
+    """16-bit numbers; ``None`` if there is half a one."""
+    return None if len(data) % 2 else struct.unpack(f">{len(data) // 2}H", data)
 
 
+@lru_cache(maxsize=1_024)
 def _listed(field: bytes, width: int) -> tuple[int, ...]:
     """A field that is one list of 16-bit numbers behind its length of ``width`` bytes; nothing if it is malformed."""
-    size = int.from_bytes(field[:width], "big")
-    if width + size != len(field) or size % 2:
+    if width + int.from_bytes(field[:width], "big") != len(field):
         return ()
-    return _words(field, width, size)
+    return _words(field[width:]) or ()
 
 
-def _server_name(field: bytes | None, kinds: list[int]) -> tuple[str, Flaw]:
-    if field is None:
-        return "", ""
+@lru_cache(maxsize=1_024)
+def _version(field: bytes, dtls: bool) -> int:
+    """The highest version of a list, GREASE left out; 0 if there is none. DTLS counts downwards."""
+    versions = [value for value in _listed(field, 1) if not grease(value)]
+    return (min(versions) if dtls else max(versions)) if versions else 0
+
+
+@lru_cache(maxsize=8_192)
+def _server_name(field: bytes, times: int) -> tuple[str, Flaw]:
+    """The name in the extension, which was sent so often."""
     names = _host_names(field)
-    if len(names) != 1 or kinds.count(SERVER_NAME) != 1:
+    if len(names) != 1 or times != 1:
         return "", "invalid"  # which of two a server would take is a guess
     raw = names[0].lower()
     name = raw[:-1] if raw.endswith(b".") else raw
@@ -223,6 +241,7 @@ def _host_names(field: bytes) -> list[bytes]:
     return names
 
 
+@lru_cache(maxsize=1_024)
 def _protocols(field: bytes) -> tuple[str, ...]:
     if len(field) < 2 or int.from_bytes(field[:2], "big") != len(field) - 2:
         return ()
@@ -240,6 +259,8 @@ def _protocols(field: bytes) -> tuple[str, ...]:
 
 def _ech(field: bytes) -> Ech:
     """The form of an encrypted hello; empty for what no client would send and no server take."""
+    if not field:
+        return ""
     if field == b"\x01":
         return "inner"
     if len(field) < 10 or field[0] != 0:

@@ -31,66 +31,47 @@ def ends(key: Key) -> tuple[str, str]:
 
 
 class Flow:
-    """A connection, from the client to the server. Kept while its first words are incomplete, or while it counts."""
+    """A connection, from the client to the server. Kept while its first words are incomplete, or while it counts.
 
-    __slots__ = (
-        "accounted",
-        "base",
-        "client",
-        "due",
-        "established",
-        "host",
-        "http2",
-        "into",
-        "key",
-        "layer",
-        "loose",
-        "named",
-        "open",
-        "out",
-        "seen_in",
-        "seen_out",
-        "server",
-        "stream",
-        "tried",
-        "tries",
-        "whole",
-    )
+    What a connection begins with stands in the class: most are over before they differ from it.
+    """
+
+    whole = False
+    """Whether its opening was seen."""
+    layer: Layer | None = None
+    """What understands the next bytes; ``None`` where nothing more can be understood."""
+    loose = False
+    """What came was not understood: any segment may be a new beginning (as after STARTTLS)."""
+    stream: Stream | None = None
+    """What came and cannot be read yet; starts at ``due``."""
+    accounted = 0
+    """Bytes of it that are in the sum of all connections."""
+    http2: Http2 | None = None
+    tries = 0
+    """How often what is there was read in vain, and how much was there the last time."""
+    tried = 0
+    into: Count | None = None
+    """What the server sent; ``out`` is what the client sent."""
+    open: Seen | None = None
+    """The name whose bytes are being counted, from these totals on."""
+    seen_out = 0
+    seen_in = 0
+    named = False
+    """Whether it said who it is for."""
+    host = ""
+    """Name that the client's DNS answer gives the server."""
+    established = False
+    """Whether the server took it."""
 
     def __init__(self, key: Key, due: int) -> None:
         self.key = key
         self.client, self.server = ends(key)
         """Addresses; the client's true one where a balancer told it."""
-        self.whole = False
-        """Whether its opening was seen."""
         self.base = due
         """Sequence number of the first byte: tells connections apart that reuse ports."""
         self.due = due
         """Sequence number of the next byte to be understood."""
-        self.layer: Layer | None = None
-        """What understands the next bytes; ``None`` where nothing more can be understood."""
-        self.loose = False
-        """What came was not understood: any segment may be a new beginning (as after STARTTLS)."""
-        self.stream: Stream | None = None
-        """What came and cannot be read yet; starts at ``due``."""
-        self.accounted = 0
-        """Bytes of it that are in the sum of all connections."""
-        self.http2: Http2 | None = None
-        self.tries = 0
-        """How often what is there was read in vain, and how much was there the last time."""
-        self.tried = 0
         self.out = Count(due)
-        self.into: Count | None = None
-        self.open: Seen | None = None
-        """The name whose bytes are being counted, from these totals on."""
-        self.seen_out = 0
-        self.seen_in = 0
-        self.named = False
-        """Whether it said who it is for."""
-        self.host = ""
-        """Name that the client's DNS answer gives the server."""
-        self.established = False
-        """Whether the server took it."""
 
     @property
     def port(self) -> int:

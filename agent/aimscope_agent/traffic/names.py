@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, Protocol
 
 from aimscope_agent.protocols.ja4 import ja4
@@ -49,7 +48,8 @@ class Names:
         self.source = ""
         """The capture or interface that is being read."""
         self._observe = observe
-        self._sieve = sieve
+        self._wanted = sieve.wanted
+        self._fingerprints = sieve.fingerprints or seen is not None
         self._seen = seen
         self._found = found
 
@@ -58,11 +58,10 @@ class Names:
         self._meet(seen.client)
         if self._seen is not None:
             self._seen(seen)
-        kind = seen.kind
         if type(seen) is Request:
-            wanted = self._sieve.wanted(kind, seen.name, seen.path, seen.user_agent)
+            wanted = self._wanted(seen.kind, seen.name, seen.path, seen.user_agent)
         else:
-            wanted = self._sieve.wanted(kind, seen.name, "", "", seen.ja4)
+            wanted = self._wanted(seen.kind, seen.name, "", "", seen.ja4)
         if not wanted:
             return None
         if self._found is not None:
@@ -71,7 +70,7 @@ class Names:
 
     def question(self, kind: NameKind, name: str, client: str, server: str, at: float, type_: str) -> None:
         """A name asked of a resolver, or of neighbours."""
-        if self._seen is not None or self._sieve.wanted(kind, name):
+        if self._seen is not None or self._wanted(kind, name):
             seen = self.tell(Seen(kind, name, client, server, at, type=type_))
             if seen is not None:
                 self.observe(seen)
@@ -113,9 +112,8 @@ class Names:
         if not name:
             return None
         kind: NameKind = "quic_sni" if quic else "tls_sni"
-        print_ = self._seen is not None or self._sieve.fingerprints
-        if print_ or self._sieve.wanted(kind, name):
-            return self.tell(Seen(kind, name, client, server, at, _fingerprint(hello, quic)))
+        if self._fingerprints or self._wanted(kind, name):
+            return self.tell(Seen(kind, name, client, server, at, ja4(hello, quic=quic)))
         self._meet(client)
         return None
 
@@ -146,7 +144,7 @@ class Names:
     def worth(self, names: tuple[str, ...]) -> tuple[str, bool]:
         """Of a name and what its aliases led to: the first that is worth an observation, else the name itself."""
         for name in names:
-            if self._sieve.wanted("socks_host", name):
+            if self._wanted("socks_host", name):
                 return name, True
         return names[0], False
 
@@ -173,23 +171,6 @@ class Names:
         self.count += 1
         if len(self.clients) < MOST_CLIENTS:
             self.clients.add(client)
-
-
-def _fingerprint(hello: ClientHello, quic: bool) -> str:
-    """JA4. Most hellos are like some other one in all it is made of."""
-    return _ja4_of(hello.ciphers, hello.extensions, hello.signature_algorithms, hello.alpn, hello.version, quic)
-
-
-@lru_cache(maxsize=4_096)
-def _ja4_of(
-    ciphers: tuple[int, ...],
-    extensions: tuple[int, ...],
-    algorithms: tuple[int, ...],
-    alpn: tuple[str, ...],
-    version: int,
-    quic: bool,
-) -> str:
-    return ja4(ClientHello("", alpn, version, ciphers, extensions, algorithms, "", version), quic=quic)
 
 
 def hides(hello: ClientHello) -> bool:

@@ -50,16 +50,18 @@ class Questions:
             client, port, server = target, target_port, source
         else:
             client, port, server = source, source_port, target
+        response = message.response
         for number, question in enumerate(message.questions):
-            if question.name:
-                key = (client, port, message.id, question.name, question.type)
-                before = self._asked.get(key, _NEVER)
-                known = at - before[0] <= PATIENCE
+            name = question.name
+            if name:
+                key = (client, port, message.id, name, question.type)
+                asked, answered = self._asked.get(key, _NEVER)
+                known = at - asked <= PATIENCE
                 if not known:
-                    self._names.question("dns_qname", question.name, client, server, at, question.type)
-                if not known or (message.response and not before[1]):
-                    self._remember(key, at, message.response)
-                    if message.response and message.answers and not number:
+                    self._names.question("dns_qname", name, client, server, at, question.type)
+                if not known or (response and not answered):
+                    self._remember(key, at, response)
+                    if response and message.answers and not number:
                         self._led(message, client, server, at)
 
     def _remember(self, key: _Key, at: float, answered: bool) -> None:

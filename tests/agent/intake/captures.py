@@ -17,9 +17,10 @@ def pcap(
     link: int = 1,
     minor: int = 4,
     wire: int = 0,
+    snaplen: int = 65_535,
 ) -> bytes:
     """A classic capture: a packet each second, at 123,456 microseconds and, if it is told, 789 nanoseconds."""
-    data = bytearray(struct.pack(f"{order}IHHiIII", magic, 2, minor, 0, 0, 65_535, link))
+    data = bytearray(struct.pack(f"{order}IHHiIII", magic, 2, minor, 0, 0, snaplen, link))
     for number, packet in enumerate(packets):
         part = 123_456_789 if magic == 0xA1B23C4D else 123_456
         data += struct.pack(f"{order}IIII", START + number, part, len(packet), wire or len(packet))

@@ -16,7 +16,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aimscope_agent.intake import pcap
+from aimscope_agent.intake import pcap, pcap_libpcap
 from aimscope_agent.intake.capture_filter import traffic_filter
 from aimscope_agent.intake.pcap import Capture, CaptureError, Filter, open_capture
 
@@ -71,8 +71,8 @@ def test_pcapng(tmp_path: Path, library: str, order: str) -> None:
 
 
 @BOTH
-def test_the_length_on_the_wire_is_told(tmp_path: Path, library: str) -> None:
-    found, _ = read(tmp_path, classic(FRAMES, wire=1500))
+def test_the_length_on_the_wire_is_told_where_packets_were_cut(tmp_path: Path, library: str) -> None:
+    found, _ = read(tmp_path, classic(FRAMES, wire=1500, snaplen=60))
     assert {length for *_, length in found} == {1500}
 
 
@@ -239,6 +239,25 @@ def test_the_filter_is_the_same_whoever_reads(tmp_path: Path) -> None:
         assert read(tmp_path, data, "link[0] >= 3")[0] == EXPECTED[3:]
         assert read(tmp_path, data, "")[0] == EXPECTED
         assert read(tmp_path, data, traffic_filter)[0] == EXPECTED
+
+
+@pytest.mark.parametrize("damage", [b"", b"\6\0\0", b"\xff" * 64], ids=["whole", "torn", "damaged"])
+@pytest.mark.parametrize("make", [classic, pcapng])
+def test_a_lighter_filter_for_as_long_as_little_passes(
+    tmp_path: Path, make: Callable[..., bytes], damage: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pcapy")
+    monkeypatch.setattr(pcap_libpcap, "_JUDGED_FROM", 10_000)
+    path = tmp_path / "capture"
+    path.write_bytes(make([bytes([number % 5]) + number.to_bytes(59, "big") for number in range(1_000)]) + damage)
+    with open_capture(path, filter="link[0] >= 3", lighter="link[0] >= 1") as capture:
+        given: list[int] = []
+        capture.run(lambda _at, _link, data, _length: given.append(int.from_bytes(data[1:], "big")))
+    light = next(number for number in range(1_000) if number % 5 in {1, 2} and number not in given)
+    assert 50 < light < 500
+    assert given == [number for number in range(1_000) if number % 5 >= (1 if number < light else 3)]
+    assert capture.passed == len(given)
+    assert (capture.truncated, len(capture.problems)) == (len(damage) == 3, len(damage) // 64)
 
 
 def test_a_filter_that_is_none(tmp_path: Path) -> None:
