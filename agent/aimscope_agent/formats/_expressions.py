@@ -26,6 +26,9 @@ REMEMBERED: Final = 2_048
 """Values of a field whose meaning is kept at hand."""
 _MOST: Final = 4_096
 """Elements of an array that are looked at."""
+_DIGITS: Final = 19
+"""A number has fewer; what has more is none."""
+_LARGEST: Final = 10**18
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}\Z")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -233,6 +236,7 @@ class Field:
         self.name = name
         self._transforms = transforms
         self._nothing = nothing
+        self._numeric = all(transform is number for transform in transforms)
         self.meanings = Meanings(self._mean, nested="." in name or "[]" in name)
 
     def __call__(self, fields: Fields) -> Values:
@@ -251,6 +255,17 @@ class Field:
     def text(self, fields: Fields) -> str:
         """The value; empty where there is none. Raises ``TypeError``, ``IntricateError`` where there may be several."""
         return self.meanings[fields.get(self.name)]
+
+    def amount(self, fields: Fields) -> int | None:
+        """The value as a number that is not negative. Raises as ``text`` does."""
+        found = fields.get(self.name)
+        if self._numeric:  # amounts hardly ever repeat: most are read without detours
+            if type(found) is int and 0 <= found < _LARGEST:
+                return found
+            if type(found) is str and len(found) < _DIGITS and found.isdigit() and found.isascii():
+                return int(found) if found not in self._nothing else None
+        text = number(self.meanings[found])
+        return int(text) if text and len(text) < _DIGITS else None
 
     def _mean(self, found: object) -> str:
         text = value_of(found, self._nothing)

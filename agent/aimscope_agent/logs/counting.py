@@ -5,68 +5,38 @@ The answers are those of ``Recogniser``, which judges whatever comes up for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final
+import datetime
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from aimscope_agent.formats._expressions import Fields
-from aimscope_agent.formats._format import NAMING, Format, Reading
 from aimscope_agent.logs.judging import Judge
 from aimscope_agent.logs.pairing import Held, Pairs
+from aimscope_agent.logs.plans import REMEMBERED, Plan, Row, Use
 from aimscope_signatures.fold import MAX_SOURCES, Tally, merge
-from aimscope_signatures.kinds import KINDS
-from aimscope_signatures.matcher import LARGE_UPLOAD, presence_of
-from aimscope_signatures.model import Detection, Sighting, Value
+from aimscope_signatures.matcher import LARGE_UPLOAD
+from aimscope_signatures.model import Sighting
 
-_REMEMBERED: Final = 50_000
-"""Verdicts, and running totals, that are kept at hand."""
 _DAY: Final = 86_400
-_Row = tuple[str, ...]
 
 
-class _Plan:
-    """A reading, and where in its columns is what."""
+class Line(Protocol):
+    """Where a line is in its file and in time: asked only where it matters."""
 
-    def __init__(self, number: int, reading: Reading, *, contextual: bool) -> None:
-        self.number = number
-        self.reading = reading
-        names = [name for name, _, _ in reading.columns]
-        fields = KINDS[reading.kind].fields
-        self.always = not reading.record.when
-        self.path = names.index("path") if "path" in names[: reading.named] else -1
-        rest = names[reading.named :]
-        self.client = rest.index("client") if "client" in rest else -1
-        self.sent = rest.index("bytes_out") if "bytes_out" in rest else -1
-        self.received = rest.index("bytes_in") if "bytes_in" in rest else -1
-        self.details = tuple(
-            (n, name) for n, name in enumerate(rest) if not fields[name].personal and not name.startswith("bytes_")
-        )
-        self.contextual = contextual
-        self.paired = reading.record.paired
-        named = [names.index(each) for each in NAMING[reading.kind] if each in names[: reading.named]]
-        self.name = named[0] if named else 0
-        self.type = rest.index("type") if "type" in rest else -1
+    def at(self, fields: Fields) -> int:
+        """Its time, in seconds since 1970."""
 
-    def value(self, rest: _Row, number: int) -> Value | None:
-        """A column after the named ones, converted."""
-        text = rest[number]
-        return self.reading.columns[self.reading.named + number][2](text) if text else None
-
-    def told(self, rest: _Row) -> tuple[tuple[str, str], ...]:
-        """What the columns after the named ones tell of nobody in particular."""
-        found = ((name, self.value(rest, n)) for n, name in self.details)
-        return tuple(sorted((name, str(value)) for name, value in found if value is not None))
-
-    def volume(self, rest: _Row, number: int) -> int | None:
-        """Bytes, where the line says so."""
-        value = self.value(rest, number) if number >= 0 else None
-        return value if type(value) is int else None
+    def place(self) -> str:
+        """Its number."""
 
 
-class _Sum(msgspec.Struct):
-    """What one person on one device did on one day."""
+class _Sum(msgspec.Struct, gc=False):
+    """How often somebody used a name on one day."""
 
+    use: Use
     subject: str
     asset: str
     details: tuple[tuple[str, str], ...]
@@ -78,91 +48,68 @@ class _Sum(msgspec.Struct):
     bytes_in: int | None = None
 
 
-class _Template(msgspec.Struct):
-    """Sightings of a name on one day, and the sums of those who did it."""
-
-    sightings: tuple[Sighting, ...]
-    sums: dict[tuple[str, str, str], _Sum]
-
-
 class Counting:
     """Takes the lines of one file, or of a part of one. ``settle`` at the end brings everything into ``tally``."""
 
-    def __init__(self, form: Format, judge: Judge, tally: Tally, held: Iterable[Held] = ()) -> None:
+    def __init__(self, plans: Sequence[Plan], judge: Judge, tally: Tally, held: Iterable[Held] = ()) -> None:
         self.observed = 0
         """Observations that were AI, or look like it."""
         self.tally = tally
         self._judge = judge
-        self._verdicts: dict[tuple[int, _Row], tuple[Detection, ...]] = {}
-        self._templates: dict[tuple[object, ...], _Template] = {}
-        self._sums = 0
-        self._plans = tuple(
-            _Plan(number, reading, contextual=reading.kind in judge.contextual)
-            for number, reading in enumerate(form.readings)
-        )
-        paired = {plan.number for plan in self._plans if plan.paired}
+        self._plans = plans
+        self._sums: dict[tuple[Use, str, str, str, int], _Sum] = {}
+        paired = {plan.number for plan in plans if plan.paired}
         self._pairs = Pairs(one for one in held if one.record in paired)
 
-    def take(self, fields: Fields, when: Callable[[Fields], int], place: Callable[[], str]) -> None:
-        """What a line says. ``when`` tells its time, ``place`` its number: asked only where it matters."""
-        if self._sums >= _REMEMBERED or len(self._templates) >= _REMEMBERED:
+    def take(self, fields: Fields, line: Line) -> None:
+        """What a line says."""
+        if len(self._sums) >= REMEMBERED:
             self._bring()
         for plan in self._plans:
             reading = plan.reading
             if plan.always or reading.when(fields):
-                for index, named in enumerate(reading.row(fields, 0, reading.named)):
-                    if any(named):
-                        self._named(plan, named, index, fields, when, place)
+                about = reading.about.texts(fields)
+                if about is None:
+                    for index, named in enumerate(reading.row(fields, 0, reading.named)):
+                        if any(named):
+                            self._named(plan, named, index, fields, line)
+                elif any(about):
+                    self._named(plan, about, 0, fields, line)
 
-    def _named(
-        self,
-        plan: _Plan,
-        about: _Row,
-        index: int,
-        fields: Fields,
-        when: Callable[[Fields], int],
-        place: Callable[[], str],
-    ) -> None:
-        if plan.path >= 0 and (path := about[plan.path]):
-            kept = self._judge.path(path)
-            if kept is not path:
-                about = (*about[: plan.path], kept, *about[plan.path + 1 :])
-        verdict = self._verdicts.get((plan.number, about))
-        if verdict is None:
-            verdict = self._verdict(plan, about)
-        if not verdict and not plan.contextual:
+    def _named(self, plan: Plan, about: Row, index: int, fields: Fields, line: Line) -> None:
+        about = plan.essential(about)
+        name = plan.judged(about)
+        if name is None:
             return
-        reading = plan.reading
-        rows = reading.row(fields, reading.named, len(reading.columns))
-        rest = rows[index] if index < len(rows) else rows[0]
-        user, device, blocked = reading.who(fields)
-        at = when(fields)
+        user, device, blocked = plan.reading.who(fields)
+        at = line.at(fields)
         if plan.paired:
-            self._hold(plan, about, rest, user, device, at, place(), blocked=blocked)
+            self._hold(plan, about, plan.rest(fields, index), user, device, at, line.place(), blocked=blocked)
             return
-        sent = plan.volume(rest, plan.sent)
+        client, sent, received = plan.amounts(fields, index)
         large = sent is not None and sent >= LARGE_UPLOAD
-        context = rest if plan.contextual else ()
-        key = (plan.number, about, context, blocked, large, at // _DAY)
-        template = self._templates.get(key)
-        if template is None:
-            template = self._template(plan, about, rest, verdict, blocked=blocked, large=large, at=at)
-            self._templates[key] = template
-        if not template.sightings:
+        context = plan.rest(fields, index) if plan.contextual else ()
+        use = plan.use(name, about, context, blocked=blocked, large=large)
+        if not use.sightings:
             return
         self.observed += 1
-        client = rest[plan.client] if plan.client >= 0 else ""
-        total = template.sums.get((client, user, device))
+        key = (use, client, user, device, at // _DAY)
+        total = self._sums.get(key)
         if total is None:
-            total = self._sum(plan, template, rest, client, user, device, at)
-        _count(total, at, place)
+            total = self._sums[key] = self._sum(plan, use, plan.rest(fields, index), client, user, device, at)
+        _count(total, at, line)
         if sent is not None:
             total.bytes_out = (total.bytes_out or 0) + sent
-        if plan.received >= 0 and (received := plan.volume(rest, plan.received)) is not None:
+        if received is not None:
             total.bytes_in = (total.bytes_in or 0) + received
 
+    def _sum(self, plan: Plan, use: Use, rest: Row, client: str, user: str, device: str, at: int) -> _Sum:
+        address = plan.value(rest, plan.client) if client else None
+        subject, asset = self._judge.kept(user, device or (address if isinstance(address, str) else ""))
+        return _Sum(use, subject, asset, plan.told(rest), at, at, [])
+
     def _hold(
-        self, plan: _Plan, about: _Row, rest: _Row, user: str, device: str, at: int, place: str, *, blocked: bool
+        self, plan: Plan, about: Row, rest: Row, user: str, device: str, at: int, place: str, *, blocked: bool
     ) -> None:
         """Wait for what other lines tell of it."""
         address = plan.value(rest, plan.client) if plan.client >= 0 else None
@@ -176,68 +123,20 @@ class Counting:
     def _settled(self, one: Held) -> None:
         """Count a question of which no more is expected."""
         plan = self._plans[one.record]
+        name = plan.judged(one.about)
+        if name is None:
+            return
         context = one.rest if plan.contextual else ()
-        key = (plan.number, one.about, context, one.blocked, False, one.at // _DAY)
-        template = self._templates.get(key)
-        if template is None:
-            verdict = self._verdict(plan, one.about)
-            template = self._template(plan, one.about, one.rest, verdict, blocked=one.blocked, large=False, at=one.at)
-            self._templates[key] = template
-        if not template.sightings:
+        use = plan.use(name, one.about, context, blocked=one.blocked, large=False)
+        if not use.sightings:
             return
         self.observed += 1
-        who = ("", one.subject, one.asset)
-        total = template.sums.get(who)
+        key = (use, "", one.subject, one.asset, one.at // _DAY)
+        total = self._sums.get(key)
         if total is None:
-            self._sums += 1
-            template.sums[who] = total = _Sum(one.subject, one.asset, plan.told(one.rest), one.at, one.at, [])
-        _count(total, one.at, lambda: one.place)
-
-    def _verdict(self, plan: _Plan, about: _Row) -> tuple[Detection, ...]:
-        """What the catalogue says of names alone."""
-        blank = ("",) * (len(plan.reading.columns) - plan.reading.named)
-        observation = plan.reading.observation((*about, *blank), ("", "", False), 0, "")
-        verdict = self._judge.detections(observation) if observation is not None else ()
-        if len(self._verdicts) >= _REMEMBERED:
-            self._verdicts.clear()
-        self._verdicts[plan.number, about] = verdict
-        return verdict
-
-    def _template(
-        self,
-        plan: _Plan,
-        about: _Row,
-        rest: _Row,
-        verdict: tuple[Detection, ...],
-        *,
-        blocked: bool,
-        large: bool,
-        at: int,
-    ) -> _Template:
-        """Sightings of the name on that day; whose they are comes later."""
-        kept = tuple("" if n == plan.client or not plan.contextual else text for n, text in enumerate(rest))
-        observation = plan.reading.observation((*about, *kept), ("", "", blocked), at, "")
-        if observation is None:
-            return _Template((), {})
-        if large:
-            fields = {**observation.fields, "bytes_out": LARGE_UPLOAD}
-            observation = msgspec.structs.replace(observation, fields=fields)
-        if plan.contextual:
-            verdict = self._judge.detections(observation)
-        presence = presence_of(observation)
-        tally = Tally("")
-        for each in verdict:
-            # a candidate says what its kind says, whatever the volume
-            stated = presence if each.service else each.presence
-            tally.add(msgspec.structs.replace(each, observation=observation, presence=stated))
-        return _Template(tally.sightings(), {})
-
-    def _sum(self, plan: _Plan, template: _Template, rest: _Row, client: str, user: str, device: str, at: int) -> _Sum:
-        self._sums += 1
-        address = plan.value(rest, plan.client) if client else None
-        subject, asset = self._judge.kept(user, device or (address if isinstance(address, str) else ""))
-        template.sums[client, user, device] = total = _Sum(subject, asset, plan.told(rest), at, at, [])
-        return total
+            total = _Sum(use, one.subject, one.asset, plan.told(one.rest), one.at, one.at, [])
+            self._sums[key] = total
+        _count(total, one.at, _Settled(one))
 
     def held(self) -> tuple[Held, ...]:
         """What waits for lines to come. It is counted by whoever is given it."""
@@ -250,25 +149,35 @@ class Counting:
         self._bring()
 
     def _bring(self) -> None:
-        found = [
-            _summed(sighting, total)
-            for template in self._templates.values()
-            for total in template.sums.values()
-            for sighting in template.sightings
-        ]
+        found = [_summed(sighting, total) for total in self._sums.values() for sighting in total.use.sightings]
         found.sort(key=lambda sighting: _line(sighting.sources[0]))
         for sighting in _in_order(found):
             self.tally.merge(sighting)
-        self._templates.clear()
-        self._sums = 0
+        self._sums.clear()
 
 
-def _count(total: _Sum, at: int, place: Callable[[], str]) -> None:
+class _Settled:
+    """A line that was read before."""
+
+    def __init__(self, one: Held) -> None:
+        self._one = one
+
+    def at(self, fields: Fields) -> int:
+        del fields
+        return self._one.at
+
+    def place(self) -> str:
+        return self._one.place
+
+
+def _count(total: _Sum, at: int, line: Line) -> None:
     total.count += 1
-    total.first = min(total.first, at)
-    total.last = max(total.last, at)
+    if at > total.last:
+        total.last = at
+    elif at < total.first:
+        total.first = at
     if total.count <= MAX_SOURCES:
-        total.sources.append(place())
+        total.sources.append(line.place())
 
 
 def _line(place: str) -> int:
@@ -294,8 +203,9 @@ def _summed(sighting: Sighting, total: _Sum) -> Sighting:
     details = total.details
     if sighting.details:
         details = tuple(sorted({**dict(details), **dict(sighting.details)}.items()))
+    month, days = _calendar(total.first // _DAY)
     return Sighting(
-        month=sighting.month,
+        month=month,
         asset=total.asset,
         service=sighting.service,
         kind=sighting.kind,
@@ -306,10 +216,17 @@ def _summed(sighting: Sighting, total: _Sum) -> Sighting:
         count=total.count,
         first=total.first,
         last=total.last,
-        days=sighting.days,
+        days=days,
         sources=tuple(total.sources),
         held=sighting.held,
         details=details,
         bytes_out=total.bytes_out,
         bytes_in=total.bytes_in,
     )
+
+
+@functools.lru_cache(maxsize=1_024)
+def _calendar(day: int) -> tuple[str, int]:
+    """Month of a day since 1970, and its bit among the days of that month."""
+    date = datetime.datetime.fromtimestamp(day * _DAY, datetime.UTC)
+    return date.strftime("%Y-%m"), 1 << (date.day - 1)

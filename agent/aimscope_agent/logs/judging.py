@@ -12,10 +12,10 @@ from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Detection, Observation
 from aimscope_signatures.sections import SECTIONS
-from aimscope_signatures.unknown import INFERENCE_PATHS, candidate
+from aimscope_signatures.unknown import INFERENCE_AGENTS, INFERENCE_PATHS, candidate
 
 _REMEMBERED: Final = 50_000
-"""People and devices that are kept at hand."""
+"""People, devices and programs that are kept at hand."""
 
 
 class Judge:
@@ -25,6 +25,7 @@ class Judge:
         self._matcher = Matcher(catalogue)
         self._curtain = curtain
         self._beginnings = _path_beginnings(catalogue)
+        self._agents: dict[str, str] = {}
         self._kept: dict[tuple[str, str], tuple[str, str]] = {}
         self.contextual = frozenset(
             clause.kind
@@ -47,6 +48,20 @@ class Judge:
         if self._beginnings is None or text.startswith(self._beginnings):
             return text
         return text if text.rstrip("/").lower().endswith(INFERENCE_PATHS) else ""
+
+    def agent(self, text: str) -> str:
+        """A user agent, where anything may depend on it; else nothing."""
+        found = self._agents.get(text)
+        if found is None:
+            if len(self._agents) >= _REMEMBERED:
+                self._agents.clear()
+            found = self._agents[text] = text if self._telling(text) else ""
+        return found
+
+    def _telling(self, agent: str) -> bool:
+        if agent.strip().lower().startswith(INFERENCE_AGENTS) or self._matcher.find("user_agents", agent):
+            return True
+        return any("user_agent" in needed for clauses in self._clauses.values() for needed in clauses)
 
     def detections(self, observation: Observation) -> tuple[Detection, ...]:
         """What the observation speaks for, as ``Recogniser`` tells it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -16,6 +15,7 @@ from aimscope_agent.logs.judging import Judge
 from aimscope_agent.logs.needles import Needle, needles
 from aimscope_agent.logs.pairing import Held
 from aimscope_agent.logs.parser import Parser
+from aimscope_agent.logs.plans import Plan
 from aimscope_agent.logs.prefilter import Prefilter
 from aimscope_agent.privacy import Curtain
 from aimscope_signatures.catalogue import Catalogue
@@ -77,6 +77,13 @@ class Workshop:
         self._search = search and prefilter.available()
         self._searches: dict[tuple[tuple[Needle, ...], bool, bool], Prefilter] = {}
         self._prefilters: dict[str, Prefilter | None] = {}
+        self._plans: dict[Format, tuple[Plan, ...]] = {}
+
+    def plans(self, form: Format) -> tuple[Plan, ...]:
+        """The records of a format, with the verdicts so far."""
+        if form not in self._plans:
+            self._plans[form] = tuple(Plan(n, reading, self.judge) for n, reading in enumerate(form.readings))
+        return self._plans[form]
 
     def prefilter(self, form: Format) -> Prefilter | None:
         """The search for a format; ``None`` where every line must be read."""
@@ -113,88 +120,70 @@ class Scan:
         self._parser = Parser(form, zone=zone, now=now, state=state)
         self._before = self._parser.state
         self._tally = Tally("")
-        self._counting = Counting(form, workshop.judge, self._tally, held)
+        self._counting = Counting(workshop.plans(form), workshop.judge, self._tally, held)
         self._workshop = workshop
         self._form = form
         self._lines = 0
         self._sampled = self._sampled_unreadable = 0
-        self._looked = self._untimed = 0
+        self._timeless = 0
 
     def block(self, data: bytes) -> None:
         """Read what is of interest in whole lines, count the rest."""
         search = self._workshop.prefilter(self._form) if len(data) > self._workshop.small else None
-        place = _Place(data, self._lines)
-        self._looked = 0
+        line = _Line(data, self._lines, self._parser, self._timeless)
         if search is None:
-            self._every(data, place)
+            self._every(data, line)
         else:
-            self._some(data, search.spans(data), place)
-        self._lines = place.lines()
+            self._some(data, search.spans(data), line)
+        self._lines = line.total()
+        self._timeless = line.timeless
 
-    def _every(self, data: bytes, place: _Place) -> None:
+    def _every(self, data: bytes, line: _Line) -> None:
         start = 0
         before = self._parser.counts.unreadable
         while start < len(data):
             end = data.find(b"\n", start)
             if end < 0:
                 end = len(data)
-            self._line(data, start, end, place)
+            self._line(data, start, end, line)
             start = end + 1
-        self._sampled += place.lines() - self._lines
+        self._sampled += line.total() - self._lines
         self._sampled_unreadable += self._parser.counts.unreadable - before
 
-    def _some(self, data: bytes, spans: Iterable[tuple[int, int]], place: _Place) -> None:
+    def _some(self, data: bytes, spans: Iterable[tuple[int, int]], line: _Line) -> None:
         samples = _samples(data)
         upcoming = iter(samples)
         sample = next(upcoming, None)
         for start, end in spans:
             while sample is not None and sample[0] < start:
-                self._sample(data, sample, place)
+                self._sample(data, sample, line)
                 sample = next(upcoming, None)
             if sample is not None and sample[0] == start:
-                self._sample(data, sample, place)
+                self._sample(data, sample, line)
                 sample = next(upcoming, None)
             else:
-                self._line(data, start, end, place)
+                self._line(data, start, end, line)
         while sample is not None:
-            self._sample(data, sample, place)
+            self._sample(data, sample, line)
             sample = next(upcoming, None)
 
-    def _sample(self, data: bytes, span: tuple[int, int], place: _Place) -> None:
+    def _sample(self, data: bytes, span: tuple[int, int], line: _Line) -> None:
         before = self._parser.counts.unreadable
-        self._line(data, *span, place, timed=True)
+        self._line(data, *span, line, timed=True)
         self._sampled += 1
         self._sampled_unreadable += self._parser.counts.unreadable - before
 
-    def _line(self, data: bytes, start: int, end: int, place: _Place, *, timed: bool = False) -> None:
+    def _line(self, data: bytes, start: int, end: int, line: _Line, *, timed: bool = False) -> None:
         parser = self._parser
         torn = parser.counts.unreadable
-        fields = parser.fields(data[start:end], start, whole=end < len(data))
+        fields = parser.fields(data[start:end], start)
+        line.start = start
         if fields:
-            when = functools.partial(self._when, data, start)
             if timed:
-                when(fields)
-            self._counting.take(fields, when, functools.partial(place.of, start))
+                line.at(fields)
+            self._counting.take(fields, line)
         elif parser.counts.unreadable > torn and parser.counts.quarantine[-1:] == [start]:
-            parser.counts.quarantine[-1] = int(place.of(start))
-
-    def _when(self, data: bytes, start: int, fields: Fields) -> int:
-        """The time of a line; where it states none, that of the nearest line before it, read or not."""
-        parser = self._parser
-        untimed = parser.counts.untimed
-        at = parser.at(fields)
-        if parser.counts.untimed == untimed or self._untimed > _TIMELESS:
-            return at
-        end = start - 1
-        while end > self._looked:
-            before = data.rfind(b"\n", 0, end) + 1
-            if parser.time_of(data[before:end]):
-                self._untimed = 0
-                break
-            self._untimed += 1
-            end = before - 1
-        self._looked = start
-        return parser.latest or at
+            parser.counts.quarantine[-1] = int(line.place())
 
     def result(self, *, stopped: bool = False, truncated: bool = False, hold: bool = False) -> Part:
         """What came of it. ``hold``: more lines will come, which may tell more of the last ones."""
@@ -225,25 +214,48 @@ class Scan:
         )
 
 
-class _Place:
-    """Numbers of lines in a block, counted as far as somebody asks: offsets must not go back."""
+class _Line:
+    """The line of a block that is being read; ``start`` must not go back."""
 
-    def __init__(self, data: bytes, before: int) -> None:
+    def __init__(self, data: bytes, before: int, parser: Parser, timeless: int) -> None:
+        self.start = 0
+        self.timeless = timeless
+        """Lines without a time, one after the other, that were looked at in vain."""
         self._data = data
-        self._at = 0
+        self._parser = parser
+        self._counted = 0
         self._number = before + 1
+        self._looked = 0
 
-    def of(self, offset: int) -> str:
-        """The number of the line that begins at an offset."""
-        if offset > self._at:
-            self._number += _breaks(self._data[self._at : offset])
-            self._at = offset
+    def at(self, fields: Fields) -> int:
+        """The time of the line; where it states none, that of the nearest line before it, read or not."""
+        parser = self._parser
+        untimed = parser.counts.untimed
+        at = parser.at(fields)
+        if parser.counts.untimed == untimed or self.timeless > _TIMELESS:
+            return at
+        end = self.start - 1
+        while end > self._looked:
+            before = self._data.rfind(b"\n", 0, end) + 1
+            if parser.time_of(self._data[before:end]):
+                self.timeless = 0
+                break
+            self.timeless += 1
+            end = before - 1
+        self._looked = self.start
+        return parser.latest or at
+
+    def place(self) -> str:
+        """The number of the line: lines are counted as far as somebody asks."""
+        if self.start > self._counted:
+            self._number += _breaks(self._data[self._counted : self.start])
+            self._counted = self.start
         return str(self._number)
 
-    def lines(self) -> int:
+    def total(self) -> int:
         """Lines up to the end of the block, and before it."""
-        self.of(len(self._data))
-        return self._number - (1 if self._data.endswith(b"\n") or not self._data else 0)
+        data = self._data
+        return self._number + _breaks(data[self._counted :]) - (1 if data.endswith(b"\n") or not data else 0)
 
 
 def _breaks(data: bytes) -> int:
