@@ -73,9 +73,16 @@ def show_plan(request: Request, *, as_json: bool) -> None:
 
 
 def _write(path: Path, document: str) -> None:
-    """Whole or not at all, readable by this user: a report names people and machines."""
+    """Whole or not at all, readable by this user: a report names people and machines.
+
+    What is no file (a device, a pipe) is written into, never replaced.
+    """
     draft: Path | None = None
     try:
+        if path.exists() and (not path.is_file() or path.parent == Path("/dev")):  # /dev/stdout may lead to a file
+            with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+                file.write(document)
+            return
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".aimscope-")
         draft = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,17 @@ def test_files_are_written_whole_and_for_their_owner_alone(aimscope: Run, tmp_pa
     missing = aimscope("scan", "--root", QUIET, "--html", tmp_path / "no" / "report.html")
     assert missing.exit_code == 2
     assert "cannot be written" in missing.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+def test_what_is_no_file_is_written_into_and_never_replaced(aimscope: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    aimscope("scan", "--root", QUIET, "--csv", "--output", pipe)
+    assert pipe.is_fifo()
+    assert os.read(reader, 65_536).startswith(b'"verdict","service"')
+    os.close(reader)
 
 
 @pytest.mark.parametrize(
