@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimscope_agent.formats._format import Format
+from aimscope_agent.logs.documents import document_lines
 from aimscope_agent.logs.parser import QUARANTINED, Parser
 from aimscope_agent.logs.reading import lines_of
 from aimscope_agent.logs.recognition import recognise
@@ -49,6 +51,19 @@ def test_any_beginning_is_of_a_format_or_of_none(form: Format, keep: int, noise:
 @given(st.sampled_from([b"", b"[", b'{"Records":[', b"{\n", b"\xff\xfe", b"\0\0\0\0"]), st.binary(max_size=200))
 def test_any_small_file_has_lines(start: bytes, data: bytes) -> None:
     assert len(lines_of(start + data, built_in().values())) <= 4 * len(start + data) + 4
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=4), st.none() | st.text(max_size=8) | st.lists(st.integers())), max_size=5
+    ),
+    st.sampled_from([None, 0, 1, 4]),
+    st.sampled_from(["", "Records"]),
+)
+def test_each_object_of_a_document_is_a_line(rows: list[dict[str, object]], indent: int | None, inside: str) -> None:
+    text = json.dumps({inside: rows} if inside else rows, indent=indent).encode()
+    lines = document_lines(text, ("Records",))
+    assert [json.loads(line) for line in lines.split(b"\n") if line] == rows
 
 
 @pytest.mark.parametrize("text", [b"x", b"x ", b'"', b"\\", b'a="b ', b"x,", b"(", "é.".encode()])
