@@ -55,6 +55,16 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on() -> Iterator[None]:
+    yield
+    while _STARTED:
+        end(_STARTED.pop(), signal.SIGKILL)
+
+
 class Watcher:
     """`aimscope watch` on one log or folder, begun again whenever it was killed."""
 
@@ -77,7 +87,19 @@ class Watcher:
                 stdout=said,
                 stderr=said,
             )
+        _STARTED.append(self._process)
         return self._process
+
+    def says(self, text: bytes) -> None:
+        """Wait until it says something."""
+        said = self._folder / "watch.said"
+
+        def holds() -> bool:
+            assert self._process is not None
+            assert self._process.poll() is None, said.read_text()
+            return text in said.read_bytes()
+
+        until(holds, f"{text!r} was not said")
 
     def killed_at_random(self, chooser: random.Random) -> None:
         """Run on in the background; killed at random moments, also while it starts."""
@@ -275,7 +297,7 @@ def test_ended_in_good_order_by_either_signal(space: Space, folder: Path) -> Non
     for how in (signal.SIGTERM, signal.SIGINT):
         said.unlink(missing_ok=True)
         process = watcher.start()
-        until(lambda: said.read_bytes().count(b'"chatgpt"') > 0, "nothing was said")
+        watcher.says(b'"chatgpt"')
         assert end(process, how) == 0
         *_, last = said.read_text().splitlines()
         assert sum(one["count"] for row in json.loads(last)["findings"] for one in row["evidence"]) == asked.total()
@@ -288,9 +310,9 @@ def test_deleted_and_begun_anew(space: Space, folder: Path) -> None:
     server = dnsmasq(space, folder, "--log-queries")
     chooser = random.Random(14)
     asked = ask(space, chooser, 40)
-    watcher, said = Watcher(server.log, folder), folder / "watch.said"
+    watcher = Watcher(server.log, folder)
     process = watcher.start()
-    until(lambda: said.exists() and b'"chatgpt"' in said.read_bytes(), "nothing was said")
+    watcher.says(b'"chatgpt"')
     server.log.unlink()
     asked += ask(space, chooser, 40)
     server.reopen()
