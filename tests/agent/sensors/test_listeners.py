@@ -13,9 +13,9 @@ from tests.agent.sensors.planted import Host, fields, gaps
 
 from aimscope_agent.host.facts import Answer
 from aimscope_agent.host.offline import OfflineHost
+from aimscope_agent.readers.http_answers import fields as fields_of
 from aimscope_agent.scan import ScanResult, scan
 from aimscope_agent.sensor import Options
-from aimscope_agent.readers.http_answers import fields as fields_of
 from aimscope_agent.sensors._listeners_questions import MOST_QUESTIONS, Owner, last_question, next_question, questions
 from aimscope_agent.sensors.listeners import SENSOR
 from aimscope_signatures.interests import Interests, ProbePlan
