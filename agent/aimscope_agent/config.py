@@ -10,8 +10,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from aimscope_agent.host.reading import UnreadableError, read_yaml
-
 Keep = Literal["keep", "pseudonym", "drop"]
 _LARGEST = 1_048_576
 
@@ -62,6 +60,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(path: Path) -> Config:
     """The configuration in a file. Raises ``ConfigError`` naming file and field."""
+    from aimscope_agent.host.reading import UnreadableError, read_yaml  # noqa: PLC0415 - YAML, where there is a file
+
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)

@@ -23,6 +23,10 @@ def _tell_version() -> None:
 
 
 def _run_command() -> None:
+    import gc
+
+    # what a start makes lives as long as the program: looking at it again and again costs a twentieth of the start
+    gc.set_threshold(50_000, 20, 100)
     from aimscope_cli.main import app
 
     app()

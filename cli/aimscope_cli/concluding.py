@@ -19,7 +19,6 @@ from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.inventory.model import Ignore, Inventory
 from aimscope_collector.reconcile import reconcile
 from aimscope_collector.store.compare import Comparison, Scan
-from aimscope_collector.store.scans import remember
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.model import Coverage, Sighting, Status
 from aimscope_signatures.version import __version__
@@ -99,6 +98,8 @@ def conclude(outcome: Outcome, setting: Setting, *, store: bool = False) -> Repo
 
 
 def _compare(outcome: Outcome, catalogue: Catalogue) -> tuple[Comparison | None, tuple[str, ...]]:
+    from aimscope_collector.store.scans import remember
+
     kept = Scan(
         at=outcome.started,
         host=outcome.host,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aimscope_cli import state
 from aimscope_cli.output import Failure
-from aimscope_collector.inventory.ignores import load_ignores
-from aimscope_collector.inventory.load import load
-from aimscope_collector.inventory.model import Ignore, Inventory
+
+if TYPE_CHECKING:
+    from aimscope_collector.inventory.model import Ignore, Inventory
 
 
 def find(stated: Path | None) -> tuple[Inventory | None, Path | None]:
@@ -22,6 +24,8 @@ def find(stated: Path | None) -> tuple[Inventory | None, Path | None]:
 
 def read(path: Path) -> Inventory:
     """The inventory in a file. Raises ``Failure`` with every problem."""
+    from aimscope_collector.inventory.load import load
+
     loaded = load(path)
     if loaded.content is None:
         raise Failure(f"{path} cannot be used", details=map(str, loaded.errors))
@@ -35,7 +39,13 @@ def ignores_path() -> Path:
 
 def local_ignores() -> tuple[Ignore, ...]:
     """Wrong detections that were ignored on this machine. Raises ``Failure`` where their file is broken."""
-    loaded = load_ignores(ignores_path())
+    path = ignores_path()
+    if not os.path.lexists(path):
+        return ()  # nearly always; what reads YAML takes long to load
+
+    from aimscope_collector.inventory.ignores import load_ignores
+
+    loaded = load_ignores(path)
     if loaded.content is None:
-        raise Failure(f"{ignores_path()} cannot be used", details=map(str, loaded.errors))
+        raise Failure(f"{path} cannot be used", details=map(str, loaded.errors))
     return loaded.content.ignores

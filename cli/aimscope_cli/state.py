@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -42,8 +41,8 @@ def digest_key() -> bytes:
     except FileNotFoundError:
         pass
     except OSError:
-        return secrets.token_bytes(KEY_BYTES)  # unreadable, or a link: digests then hold for this scan only
-    key = secrets.token_bytes(KEY_BYTES)
+        return os.urandom(KEY_BYTES)  # unreadable, or a link: digests then hold for this scan only
+    key = os.urandom(KEY_BYTES)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
         with os.fdopen(handle, "wb") as file:

@@ -23,11 +23,15 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class PatternIndex:
-    """Values that fit by ``operator`` (glob, regex, cidr). ``segments``: globs over paths."""
+    """Values that fit by ``operator`` (glob, regex, cidr). ``segments``: globs over paths.
+
+    Values are indexed when the first question comes: most programs ask about a few sections only.
+    """
 
     def __init__(self, operator: str, segments: bool) -> None:
         self._operator = operator
         self._segments = segments
+        self._fresh: list[Hit] = []
         self._by_prefix: dict[str, list[Hit]] = {}
         self._by_chunk: dict[str, list[Hit]] = {}
         self._lengths: tuple[int, ...] = ()
@@ -35,6 +39,9 @@ class PatternIndex:
 
     def add(self, hit: Hit) -> None:
         """Index one value."""
+        self._fresh.append(hit)
+
+    def _index(self, hit: Hit) -> None:
         prefix, chunk = self._literals(hit.value)
         if prefix:
             prefix = prefix[:_LONGEST_PREFIX]
@@ -58,6 +65,8 @@ class PatternIndex:
 
     def find(self, value: str) -> tuple[Hit, ...]:
         """Every indexed value that fits."""
+        while self._fresh:
+            self._index(self._fresh.pop(0))
         hits: list[Hit] = []
         for length in self._lengths:
             hits.extend(hit for hit in self._by_prefix.get(value[:length], ()) if self._fits(hit.value, value))

@@ -11,31 +11,15 @@ import msgspec
 import yaml
 
 from aimscope_signatures.expand import Malformed, clauses
+from aimscope_signatures.problems import Problem, Refused
 from aimscope_signatures.signature import Signature
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Problem", "Refused", "parse", "read"]
 
 MAX_BYTES = 262_144
 MAX_DEPTH = 12
 
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]")
-
-
-class Problem(msgspec.Struct, frozen=True, order=True):
-    """Something wrong in a file, in words that say what to do."""
-
-    file: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
-
-
-class Refused(Exception):
-    """A file that is no valid signature; ``problems`` says why."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 def read(path: Path) -> Signature:

@@ -8,10 +8,9 @@ goes first, and what goes before it was understood is counted.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aimscope_agent.protocols.dns import Message
-from aimscope_agent.protocols.http2 import Stream as Http2
 from aimscope_agent.protocols.more import MORE
 from aimscope_agent.protocols.tcp import ACK, FIN, RST, SYN, Segment, Stream, after, distance, segment
 from aimscope_agent.protocols.tls_hello import ClientHello
@@ -22,6 +21,9 @@ from aimscope_agent.traffic.questions import Questions
 from aimscope_agent.traffic.seen import NameKind, Seen
 from aimscope_agent.traffic.volume import FARTHEST, FARTHEST_RESET, Count
 from aimscope_signatures.matcher import LARGE_UPLOAD
+
+if TYPE_CHECKING:
+    from aimscope_agent.protocols.http2 import Stream as Http2
 
 ROOM: Final = 131_072
 """Bytes held of one connection."""
@@ -306,12 +308,14 @@ class Connections:
 
     def http2(self, flow: Flow) -> Http2 | None:
         """State for a connection of HTTP/2. The oldest one makes room."""
+        from aimscope_agent.protocols.http2 import Stream as Reader  # noqa: PLC0415 - takes long to load, and is rare
+
         self._http2[flow.key] = flow
         if len(self._http2) > MOST_HTTP2:
             _, oldest = self._http2.popitem(last=False)
             oldest.http2 = oldest.layer = None
             self.evicted += 1
-        return Http2()
+        return Reader()
 
     def _name(self, flow: Flow, seen: Seen | None) -> None:
         """The connection says who it, or what follows, is for: what came before belongs to the name before."""

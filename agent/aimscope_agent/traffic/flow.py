@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aimscope_agent.protocols.dns import Message
 from aimscope_agent.protocols.dns_names import address
-from aimscope_agent.protocols.http2 import Stream as Http2
 from aimscope_agent.protocols.more import More
 from aimscope_agent.protocols.tcp import Stream
 from aimscope_agent.protocols.tls_hello import ClientHello
 from aimscope_agent.traffic.seen import NameKind, Seen
 from aimscope_agent.traffic.volume import Count
+
+if TYPE_CHECKING:
+    from aimscope_agent.protocols.http2 import Stream as Http2
 
 Key = bytes
 """Source, target and their ports, as they stand in a packet: 12 bytes, or 36 in IPv6."""

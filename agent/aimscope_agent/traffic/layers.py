@@ -10,7 +10,6 @@ import re
 from typing import Final
 
 from aimscope_agent.protocols import dns, http1, proxy_protocol, socks, tls_hello
-from aimscope_agent.protocols.http2 import PREFACE
 from aimscope_agent.protocols.more import MORE, More
 from aimscope_agent.traffic.flow import Flow, Listener
 from aimscope_agent.traffic.seen import NameKind
@@ -19,6 +18,8 @@ _LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _TLS: Final = frozenset({20, 21, 22})
 BEGINNINGS: Final = frozenset({4, 5, 13, 10}) | _TLS | _LETTERS
 """First bytes of anything that is understood: what else a segment begins with is left alone at once."""
+_HTTP2: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""What a client begins HTTP/2 with. Its reader is loaded where this is met: that takes long, and is rare."""
 LARGEST_BODY: Final = 1 << 30
 """A body longer than this is the last thing on its connection: numbers would be ambiguous."""
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
@@ -35,8 +36,8 @@ def begin(flow: Flow, data: bytes, start: int, end: int, listener: Listener) -> 
         if isinstance(found, proxy_protocol.Header):
             flow.client = found.client or flow.client
             return found.end
-        if data.startswith(PREFACE[: end - start], start, end):
-            if end - start < len(PREFACE):
+        if data.startswith(_HTTP2[: end - start], start, end):
+            if end - start < len(_HTTP2):
                 return MORE
             flow.layer = _http2
             return _http2(flow, data, start, end, listener)
