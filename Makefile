@@ -13,7 +13,7 @@ test: $(VENV)/.ready ## The tests a newcomer runs: below five minutes
 	$(BIN)/python -m pytest -n auto -m "not e2e and not wheel"
 
 e2e: $(VENV)/.ready ## Real tools and real servers; what they need is cached outside the clone
-	$(BIN)/python -m pytest -m e2e --timeout 900 tests/end_to_end
+	$(BIN)/python -m pytest -m e2e --timeout 900 -n 2 --dist loadfile tests/end_to_end
 
 check: $(VENV)/.ready ## Everything that is not a test
 	$(BIN)/ruff check .
