@@ -23,7 +23,7 @@ def own_folder() -> Path:
 def open_catalogue() -> Catalogue:
     """The catalogue in force. Raises `Failure` naming file and line of what is malformed."""
     from aimscope_signatures import bundle, catalogue
-    from aimscope_signatures.problems import Refused
+    from aimscope_signatures.signature import Refused
 
     try:
         found = bundle.shipped()

@@ -14,8 +14,7 @@ from aimscope_signatures import expand
 from aimscope_signatures.conditions import regex_literal
 from aimscope_signatures.interests import Interests, KeyPattern, ProbePlan
 from aimscope_signatures.kinds import KINDS, FieldType
-from aimscope_signatures.problems import Problem, Refused
-from aimscope_signatures.signature import Clause, Signature
+from aimscope_signatures.signature import Clause, Problem, Refused, Signature
 
 SERVICES = Path(__file__).parent / "services"
 

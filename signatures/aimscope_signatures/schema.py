@@ -11,8 +11,7 @@ import msgspec
 import yaml
 
 from aimscope_signatures.expand import Malformed, clauses
-from aimscope_signatures.problems import Problem, Refused
-from aimscope_signatures.signature import Signature
+from aimscope_signatures.signature import Problem, Refused, Signature
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "Problem", "Refused", "parse", "read"]
 

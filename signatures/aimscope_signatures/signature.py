@@ -213,3 +213,22 @@ FACTS: tuple[str, ...] = (
     *("config", "mcp_config", "project_files", "env", "keys", "images", "model_ids", "ports"),
 )
 """Sections whose values are facts in need of a reference (``apps.*``, ``clauses.*`` and ``probes.*`` besides)."""
+
+
+class Problem(msgspec.Struct, frozen=True, order=True):
+    """Something wrong in a file, in words that say what to do."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class Refused(Exception):
+    """A file that is no valid signature; ``problems`` says why."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
