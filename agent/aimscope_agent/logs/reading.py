@@ -159,11 +159,12 @@ def part_blocks(file: io.FileIO, start: int, end: int) -> Iterator[tuple[bytes, 
             continue
         if cut and cut < len(data):
             data = data[:cut]
+        first = at == 0
         at += len(data)
         if b"\0" in data:
             data = data.replace(b"\0", b"")
-        if start == 0 and at <= BLOCK and data.startswith(codecs.BOM_UTF8):
-            data = data[3:]
+        if first:
+            data = data.removeprefix(codecs.BOM_UTF8)
         yield data, at
 
 

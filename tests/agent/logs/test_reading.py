@@ -102,6 +102,14 @@ def test_parts_have_every_line_once(tmp_path_factory: pytest.TempPathFactory, li
     assert all(block.endswith(b"\n") for block in found[:-1])
 
 
+def test_only_the_first_line_of_a_file_has_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "log").write_bytes(mark + b"one\n" + mark + b"two\n")
+    with io.FileIO(tmp_path / "log") as file:
+        assert b"".join(block for block, _ in part_blocks(file, 0, 9)) == b"one\n" + mark + b"two\n"
+    assert b"".join(opened(mark + b"one\n" + mark + b"two\n").blocks()) == b"one\n" + mark + b"two\n"
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes(data: bytes) -> None:
