@@ -150,11 +150,14 @@ def tests_held(clause: Clause, forms: dict[str, tuple[str, ...]]) -> tuple[Held,
     """The tests of a clause with the value that fitted, or nothing where one of them does not hold."""
     held: list[Held] = []
     for test in clause.tests:
+        if test.field not in forms:
+            return ()
+    for test in clause.tests:
         fit = next(
             (
                 value
                 for value in test.values
-                for form in forms.get(test.field, ())
+                for form in forms[test.field]
                 if OPERATORS[test.operator].build(value)(form)
             ),
             None,

@@ -44,10 +44,10 @@ class Regex:
             if pattern.literal in line:
                 found = (pattern.compiled or pattern.compile()).match(line)
                 if found:
-                    values = found.groups()
-                    if pattern.names and None not in values:
-                        return dict(zip(pattern.names, values, strict=True))
-                    return {name: value for name, value in found.groupdict().items() if value is not None} or {"": line}
+                    pairs = (
+                        zip(pattern.names, found.groups(), strict=True) if pattern.names else found.groupdict().items()
+                    )
+                    return {name: value for name, value in pairs if value is not None} or {"": line}
         return None
 
 

@@ -213,20 +213,51 @@ class IntricateError(Exception):
 class Meanings(dict[object, str]):
     """What the values of a field mean, each found out once: clients, users, methods and programs repeat."""
 
-    def __init__(self, mean: Callable[[object], str], *, nested: bool = False) -> None:
+    def __init__(self, transforms: Sequence[Transform], nothing: frozenset[str], *, nested: bool = False) -> None:
         super().__init__()
-        self._mean = mean
+        self._transforms = transforms
+        self._nothing = nothing
         self._nested = nested
 
-    def __missing__(self, found: object) -> str:
-        if found is None and self._nested:
-            raise IntricateError
-        text = self._mean(found)
-        if found is None or type(found) is str:  # 1, 1.0 and True would be one key
-            if len(self) >= REMEMBERED:
-                self.clear()
-            self[found] = text
+    def of(self, found: object) -> str:
+        """The meaning of a value that is not kept."""
+        text = value_of(found, self._nothing)
+        for transform in self._transforms if text else ():
+            text = transform(text)
         return text
+
+    def __missing__(self, found: object) -> str:
+        if type(found) is str:
+            text = found.strip()
+            if text in self._nothing:
+                text = ""
+            else:
+                text = text[:LONGEST]
+                for transform in self._transforms:
+                    text = transform(text)
+        elif found is not None:
+            return self.of(found)  # not kept: 1, 1.0 and True would be one key
+        elif self._nested:
+            raise IntricateError
+        else:
+            text = ""
+        if len(self) >= REMEMBERED:
+            self.clear()
+        self[found] = text
+        return text
+
+
+class Always(Meanings):
+    """One meaning, whatever the value."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__((), frozenset())
+        self._text = text
+
+    def __missing__(self, found: object) -> str:
+        if found is None:
+            self[found] = self._text
+        return self._text
 
 
 class Field:
@@ -237,7 +268,11 @@ class Field:
         self._transforms = transforms
         self._nothing = nothing
         self._numeric = all(transform is number for transform in transforms)
-        self.meanings = Meanings(self._mean, nested="." in name or "[]" in name)
+        self.meanings = Meanings(transforms, nothing, nested="." in name or "[]" in name)
+
+    def then(self, transform: Transform) -> Field:
+        """The same with one transform more."""
+        return Field(self.name, (*self._transforms, transform), self._nothing)
 
     def __call__(self, fields: Fields) -> Values:
         found = fields.get(self.name)
@@ -248,7 +283,7 @@ class Field:
         except IntricateError:
             if self.name in fields:
                 return ()
-            values = [self._mean(each) for each in look_up(fields, self.name)]
+            values = [self.meanings.of(each) for each in look_up(fields, self.name)]
             return values if any(values) else ()
         return (text,) if text else ()
 
@@ -267,20 +302,18 @@ class Field:
         text = number(self.meanings[found])
         return int(text) if text and len(text) < _DIGITS else None
 
-    def _mean(self, found: object) -> str:
-        text = value_of(found, self._nothing)
-        for transform in self._transforms if text else ():
-            text = transform(text)
-        return text
-
 
 class Constant(Field):
     """An expression that says the same of every line."""
 
     def __init__(self, text: str) -> None:
         super().__init__("", (), frozenset())
-        self.meanings = Meanings(lambda _found: text)
+        self.meanings = Always(text)
         self._values = (text,) if text else ()
+
+    def then(self, transform: Transform) -> Field:
+        """The same with one transform more."""
+        return Constant(transform(self._values[0])) if self._values else self
 
     def __call__(self, fields: Fields) -> Values:
         del fields

@@ -33,7 +33,7 @@ from aimscope_signatures.model import Observation, Value
 from aimscope_signatures.normalise import process_name
 
 Test = Callable[[Fields], bool]
-_LONGEST_NAME: Final = 256
+LONGEST_NAME: Final = 256
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\Z")
 NAMING: Final[dict[str, tuple[str, ...]]] = {
     "dns.query": ("name",),
@@ -167,11 +167,8 @@ class Reading(msgspec.Struct, frozen=True):
     people: tuple[Expression, Expression]
     """Who: the user, and the device as the log names it."""
     record: Record
-    about: Together
-    """The named columns, at once."""
     context: Together
-    """The columns after them."""
-    whom: Together
+    """The columns after the named ones, at once."""
 
     def row(self, fields: Fields, start: int, end: int) -> list[tuple[str, ...]]:
         """Texts of the columns from ``start`` to ``end``: one row, or one for each element of an array."""
@@ -192,13 +189,9 @@ class Reading(msgspec.Struct, frozen=True):
 
     def who(self, fields: Fields) -> tuple[str, str, bool]:
         """User, device, and whether a filter refused it."""
-        found = self.whom.texts(fields)
-        if found is None:
-            user, device = (values[0] if (values := read(fields)) else "" for read in self.people)
-        else:
-            user, device = found
+        user, device = (values[0] if (values := read(fields)) else "" for read in self.people)
         blocked = self.blocked is not None and self.blocked(fields)
-        return user[:_LONGEST_NAME], device[:_LONGEST_NAME], blocked
+        return user[:LONGEST_NAME], device[:LONGEST_NAME], blocked
 
     def observation(self, row: Sequence[str], who: tuple[str, str, bool], at: int, source: str) -> Observation | None:
         """What a row says; ``None`` where it names nothing."""
@@ -353,9 +346,7 @@ def _reading(record: Record, nothing: frozenset[str]) -> Reading:
         named=named,
         people=(people[0], people[1]),
         record=record,
-        about=Together(reads[:named]),
         context=Together(reads[named:]),
-        whom=Together(people),
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 from aimscope_agent.formats._expressions import Fields
 from aimscope_agent.logs.judging import Judge
 from aimscope_agent.logs.pairing import Held, Pairs
-from aimscope_agent.logs.plans import REMEMBERED, Plan, Row, Use
+from aimscope_agent.logs.plans import REMEMBERED, Name, Plan, Row, Use
 from aimscope_signatures.fold import MAX_SOURCES, Tally, merge
 from aimscope_signatures.matcher import LARGE_UPLOAD
 from aimscope_signatures.model import Sighting
@@ -57,7 +57,7 @@ class Counting:
         self.tally = tally
         self._judge = judge
         self._plans = plans
-        self._sums: dict[tuple[Use, str, str, str, int], _Sum] = {}
+        self._sums: dict[tuple[Use, Row, int], _Sum] = {}
         paired = {plan.number for plan in plans if plan.paired}
         self._pairs = Pairs(one for one in held if one.record in paired)
 
@@ -66,54 +66,66 @@ class Counting:
         if len(self._sums) >= REMEMBERED:
             self._bring()
         for plan in self._plans:
-            reading = plan.reading
-            if plan.always or reading.when(fields):
-                about = reading.about.texts(fields)
-                if about is None:
-                    for index, named in enumerate(reading.row(fields, 0, reading.named)):
-                        if any(named):
-                            self._named(plan, named, index, fields, line)
-                elif any(about):
-                    self._named(plan, about, 0, fields, line)
+            if plan.always or plan.when(fields):
+                row = plan.quick.texts(fields)
+                if row is None:
+                    self._slowly(plan, fields, line)
+                    continue
+                about = row[:-3]
+                name = plan.judged(about)
+                if name is not None:
+                    blocked = plan.blocked is not None and plan.blocked(fields)
+                    self._used(plan, name, about, 0, fields, line, row[-3:], blocked=blocked)
 
-    def _named(self, plan: Plan, about: Row, index: int, fields: Fields, line: Line) -> None:
-        about = plan.essential(about)
-        name = plan.judged(about)
-        if name is None:
-            return
-        user, device, blocked = plan.reading.who(fields)
+    def _slowly(self, plan: Plan, fields: Fields, line: Line) -> None:
+        """The same of a line in which columns have several values, or lie deep."""
+        reading = plan.reading
+        for index, columns in enumerate(reading.row(fields, 0, reading.named)):
+            about = plan.essential(columns)
+            name = plan.judged(about) if any(columns) else None
+            if name is not None:
+                client = plan.rest(fields, index)[plan.client] if plan.client >= 0 else ""
+                user, device, blocked = reading.who(fields)
+                self._used(plan, name, about, index, fields, line, (client, user, device), blocked=blocked)
+
+    def _used(
+        self, plan: Plan, name: Name, about: Row, index: int, fields: Fields, line: Line, whose: Row, *, blocked: bool
+    ) -> None:
+        """Count the use of a name; ``whose``: client, user and device."""
         at = line.at(fields)
         if plan.paired:
-            self._hold(plan, about, plan.rest(fields, index), user, device, at, line.place(), blocked=blocked)
+            self._hold(plan, about, plan.rest(fields, index), whose, at, line.place(), blocked=blocked)
             return
-        client, sent, received = plan.amounts(fields, index)
+        sent, received = plan.volumes(fields, index)
         large = sent is not None and sent >= LARGE_UPLOAD
         context = plan.rest(fields, index) if plan.contextual else ()
         use = plan.use(name, about, context, blocked=blocked, large=large)
         if not use.sightings:
             return
         self.observed += 1
-        key = (use, client, user, device, at // _DAY)
+        key = (use, whose, at // _DAY)
         total = self._sums.get(key)
         if total is None:
-            total = self._sums[key] = self._sum(plan, use, plan.rest(fields, index), client, user, device, at)
+            total = self._sums[key] = self._sum(plan, use, plan.rest(fields, index), whose, at)
         _count(total, at, line)
         if sent is not None:
             total.bytes_out = (total.bytes_out or 0) + sent
         if received is not None:
             total.bytes_in = (total.bytes_in or 0) + received
 
-    def _sum(self, plan: Plan, use: Use, rest: Row, client: str, user: str, device: str, at: int) -> _Sum:
-        address = plan.value(rest, plan.client) if client else None
-        subject, asset = self._judge.kept(user, device or (address if isinstance(address, str) else ""))
+    def _sum(self, plan: Plan, use: Use, rest: Row, whose: Row, at: int) -> _Sum:
+        subject, asset = self._kept(plan, rest, whose)
         return _Sum(use, subject, asset, plan.told(rest), at, at, [])
 
-    def _hold(
-        self, plan: Plan, about: Row, rest: Row, user: str, device: str, at: int, place: str, *, blocked: bool
-    ) -> None:
+    def _kept(self, plan: Plan, rest: Row, whose: Row) -> tuple[str, str]:
+        """User and device as they may be kept."""
+        client, user, device = whose
+        address = plan.value(rest, plan.client) if client else None
+        return self._judge.kept(user, device or (address if isinstance(address, str) else ""))
+
+    def _hold(self, plan: Plan, about: Row, rest: Row, whose: Row, at: int, place: str, *, blocked: bool) -> None:
         """Wait for what other lines tell of it."""
-        address = plan.value(rest, plan.client) if plan.client >= 0 else None
-        subject, asset = self._judge.kept(user, device or (address if isinstance(address, str) else ""))
+        subject, asset = self._kept(plan, rest, whose)
         bare = tuple("" if n == plan.client else text for n, text in enumerate(rest))
         kind = rest[plan.type] if plan.type >= 0 else ""
         name = about[plan.name].lower().rstrip(".")
@@ -131,7 +143,7 @@ class Counting:
         if not use.sightings:
             return
         self.observed += 1
-        key = (use, "", one.subject, one.asset, one.at // _DAY)
+        key = (use, (one.subject, one.asset), one.at // _DAY)
         total = self._sums.get(key)
         if total is None:
             total = _Sum(use, one.subject, one.asset, plan.told(one.rest), one.at, one.at, [])

@@ -11,7 +11,6 @@ from aimscope_signatures.conditions import regex_literal
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Detection, Observation
-from aimscope_signatures.sections import SECTIONS
 from aimscope_signatures.unknown import INFERENCE_AGENTS, INFERENCE_PATHS, candidate
 
 _REMEMBERED: Final = 50_000
@@ -35,13 +34,12 @@ class Judge:
             if clause.kind and (KINDS[clause.kind].fields[test.field].context or test.field == "blocked")
         )
         """Kinds of which names alone do not decide."""
-        self._sections = _sections()
-        self._clauses: dict[str, set[frozenset[str]]] = {}
-        for entry in catalogue:
-            for clause in entry.clauses:
-                if clause.kind:
-                    needed = frozenset(test.field for test in clause.tests)
-                    self._clauses.setdefault(clause.kind, set()).add(needed)
+        self._by_agent = any(
+            clause.kind and test.field == "user_agent"
+            for entry in catalogue
+            for clause in entry.clauses
+            for test in clause.tests
+        )
 
     def path(self, text: str) -> str:
         """A path, where anything may depend on it; else nothing."""
@@ -59,27 +57,15 @@ class Judge:
         return found
 
     def _telling(self, agent: str) -> bool:
-        if agent.strip().lower().startswith(INFERENCE_AGENTS) or self._matcher.find("user_agents", agent):
+        if self._by_agent or agent.strip().lower().startswith(INFERENCE_AGENTS):
             return True
-        return any("user_agent" in needed for clauses in self._clauses.values() for needed in clauses)
+        return bool(self._matcher.find("user_agents", agent))
 
     def detections(self, observation: Observation) -> tuple[Detection, ...]:
         """What the observation speaks for, as ``Recogniser`` tells it."""
-        found = self._matcher.match(observation) if self._possible(observation) else ()
+        found = self._matcher.match(observation)
         unknown = candidate(observation, found)
         return found if unknown is None else (*found, unknown)
-
-    def _possible(self, observation: Observation) -> bool:
-        """Whether anything may match: most names that only look like a service's end here, at little cost."""
-        fields = observation.fields
-        for needed in self._clauses.get(observation.kind, ()):
-            if needed <= fields.keys():
-                return True
-        for field, section in self._sections.get(observation.kind, ()):
-            value = fields.get(field)
-            if value is not None and (not isinstance(value, str) or self._matcher.find(section, value)):
-                return True
-        return False
 
     def kept(self, subject: str, asset: str) -> tuple[str, str]:
         """A person and a device as they may be kept."""
@@ -92,16 +78,6 @@ class Judge:
                 self._kept.clear()
             self._kept[subject, asset] = found = (veiled.subject, veiled.asset)
         return found
-
-
-def _sections() -> dict[str, list[tuple[str, str]]]:
-    """For each kind, the fields that sections are looked for in, with one section of their type and way to look."""
-    found: dict[str, dict[tuple[str, str], str]] = {}
-    for section in SECTIONS.values():
-        for kind, field in section.targets:
-            way = "hostname" if section.type == "hostname" else section.name
-            found.setdefault(kind, {}).setdefault((field, way), section.name)
-    return {kind: [(field, name) for (field, _), name in ways.items()] for kind, ways in found.items()}
 
 
 def _path_beginnings(catalogue: Catalogue) -> tuple[str, ...] | None:

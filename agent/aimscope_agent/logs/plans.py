@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
-from aimscope_agent.formats._expressions import Expression, Field, Fields, First, IntricateError
-from aimscope_agent.formats._format import NAMING, Reading
+from aimscope_agent.formats._expressions import (
+    Constant,
+    Expression,
+    Field,
+    Fields,
+    IntricateError,
+    Together,
+    Transform,
+)
+from aimscope_agent.formats._format import LONGEST_NAME, NAMING, Reading
 from aimscope_agent.logs.judging import Judge
 from aimscope_signatures.fold import Tally
 from aimscope_signatures.kinds import KINDS
@@ -48,6 +56,8 @@ class Plan:
         self.number = number
         self.reading = reading
         self.contextual = reading.kind in judge.contextual
+        self.when = reading.when
+        self.blocked = reading.blocked
         self.always = not reading.record.when
         self.paired = reading.record.paired
         self._judge = judge
@@ -61,8 +71,8 @@ class Plan:
         self.type = rest.index("type") if "type" in rest else -1
         self._volumes = [rest.index(each) if each in rest else -1 for each in ("bytes_out", "bytes_in")]
         reads = dict(zip(columns, reading.reads, strict=True))
-        client = reads.get("client")
-        self._client = client if isinstance(client, (Field, First)) else None
+        self.quick = Together(self._at_once(reads, named))
+        """The named columns, as far as anything depends on them; then client, user and device."""
         self._sent, self._received = (_amount(reads.get(each)) for each in ("bytes_out", "bytes_in"))
         fields = KINDS[reading.kind].fields
         self._details = tuple(
@@ -89,21 +99,23 @@ class Plan:
             found = rows[index] if index < len(rows) else rows[0]
         return found
 
-    def amounts(self, fields: Fields, index: int) -> tuple[str, int | None, int | None]:
-        """Client as the line writes it, and the bytes that it sent and received."""
+    def _at_once(self, reads: Mapping[str, Expression], named: Iterable[str]) -> Iterator[Expression]:
+        reductions: dict[str, Transform] = {"path": self._judge.path, "user_agent": self._judge.agent}
+        for name in named:
+            read = reads[name]
+            yield read.then(reductions[name]) if name in reductions and isinstance(read, Field) else read
+        yield reads.get("client", Constant(""))
+        for each in self.reading.people:
+            yield each.then(lambda text: text[:LONGEST_NAME]) if isinstance(each, Field) else each
+
+    def volumes(self, fields: Fields, index: int) -> tuple[int | None, int | None]:
+        """Bytes that the client sent and received."""
         try:
-            if self._client is not None or self.client < 0:
-                client = self._client.text(fields) if self._client is not None else ""
-                return client, self._sent(fields), self._received(fields)
+            return self._sent(fields), self._received(fields)
         except (TypeError, IntricateError):
-            pass
-        rest = self.rest(fields, index)
-        sent, received = (self.value(rest, n) if n >= 0 else None for n in self._volumes)
-        return (
-            rest[self.client] if self.client >= 0 else "",
-            sent if type(sent) is int else None,
-            received if type(received) is int else None,
-        )
+            rest = self.rest(fields, index)
+            sent, received = (self.value(rest, n) if n >= 0 else None for n in self._volumes)
+            return sent if type(sent) is int else None, received if type(received) is int else None
 
     def judged(self, about: Row) -> Name | None:
         """What names come to, ``essential`` ones; nothing where they are of no interest whatever else the line says."""
@@ -115,16 +127,20 @@ class Plan:
         verdict = self._judge.detections(observation) if observation is not None else ()
         if len(self._names) >= REMEMBERED:
             self._names.clear()
-        found = self._names[about] = Name(verdict) if verdict or self.contextual else None
+        found = self._names[about] = Name(verdict) if verdict or (self.contextual and any(about)) else None
         return found
 
     def essential(self, about: Row) -> Row:
         """The named columns without what nothing depends on."""
-        for number, reduced in ((self._path, self._judge.path), (self._agent, self._judge.agent)):
-            if number >= 0 and (text := about[number]):
-                kept = reduced(text)
-                if kept is not text:
-                    about = (*about[:number], kept, *about[number + 1 :])
+        path, agent = self._path, self._agent
+        if path >= 0 and about[path]:
+            kept = self._judge.path(about[path])
+            if kept != about[path]:
+                about = (*about[:path], kept, *about[path + 1 :])
+        if agent >= 0 and about[agent]:
+            kept = self._judge.agent(about[agent])
+            if kept != about[agent]:
+                about = (*about[:agent], kept, *about[agent + 1 :])
         return about
 
     def _blank(self) -> Row:
@@ -143,6 +159,11 @@ class Plan:
     def _sightings(
         self, verdict: tuple[Detection, ...], about: Row, context: Row, *, blocked: bool, large: bool
     ) -> tuple[Sighting, ...]:
+        tally = Tally("")
+        if not (context or blocked or large):
+            for each in verdict:
+                tally.add(each)
+            return tally.sightings()
         rest = tuple("" if n == self.client else text for n, text in enumerate(context)) or self._blank()
         observation = self.reading.observation((*about, *rest), ("", "", blocked), 0, "")
         if observation is None:
@@ -153,7 +174,6 @@ class Plan:
         if self.contextual:
             verdict = self._judge.detections(observation)
         presence = presence_of(observation)
-        tally = Tally("")
         for each in verdict:
             # a candidate says what its kind says, whatever the volume
             stated = presence if each.service else each.presence
