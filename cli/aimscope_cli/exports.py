@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import time
 import zipfile
@@ -96,9 +97,9 @@ class _Opened:
         return file
 
     def _pieces(self) -> Iterator[bytes]:
-        if self.path != _STDIN and zipfile.is_zipfile(self._file):
-            return self._unzipped()
-        if self.path != _STDIN:
+        if self.path != _STDIN and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):  # pipes have no end to look at
+            if zipfile.is_zipfile(self._file):
+                return self._unzipped()
             self._file.seek(0)
         try:
             self._stream = Stream(self._file)

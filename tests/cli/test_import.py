@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +183,16 @@ def test_standard_input_and_several_files(aimscope: Run) -> None:
     both = [SAMPLES / "osquery" / "apps.json", SAMPLES / "jamf" / "search.csv"]
     found = report(aimscope("import", *both, "--json").stdout)
     assert [one["sensor"] for one in found["coverage"]] == ["osquery", "jamf"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+def test_a_pipe_is_read_like_a_file(aimscope: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_bytes, (SAMPLES / "osquery" / "apps.json").read_bytes())
+        answer = aimscope("import", "osquery", pipe, "--json")
+    assert services(report(answer.stdout)) == {"chatgpt"}
 
 
 def test_grants_are_joined_with_the_applications_of_another_file(aimscope: Run) -> None:
