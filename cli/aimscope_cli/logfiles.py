@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -94,13 +95,19 @@ class _Plan:
         self.files: list[Planned] = []
         self.gaps = Gaps()
         self.stdin: Log | None = None
+        self._met: set[tuple[int, int]] = set()
         for path in request.paths:
             if path == STDIN:
                 self._stdin()
             elif not os.path.exists(path):  # noqa: PTH110 - names need not be text
                 raise Failure(f"{clean(path)} does not exist")
+            elif not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):  # noqa: PTH116 - as above
+                raise Failure(f"{clean(path)} is no file: what comes through a pipe is read as standard input, -")
         for found, named in below(Path(path) for path in request.paths if path != STDIN):
             self._file(found, named=named)
+        if not self.files and not self.gaps.told():
+            for path in request.paths:
+                self.gaps.note(Gap(clean(path), Status.PARTIAL, "it holds no log"))
 
     def _stdin(self) -> None:
         if sys.stdin is None or self.stdin is not None:
@@ -112,6 +119,9 @@ class _Plan:
         try:
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
+                if (status.st_dev, status.st_ino) in self._met:
+                    return
+                self._met.add((status.st_dev, status.st_ino))
                 if status.st_size:
                     self._log(file, shown, str(path), status.st_size, int(status.st_mtime), named=named)
                 elif named:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,26 @@ def test_a_folder_is_read_as_far_as_it_can_be(aimscope: Run, tmp_path: Path) -> 
     report = json.loads(answer.stdout)
     (gap,) = next(part["gaps"] for part in report["coverage"] if part["sensor"] == "folders")
     assert (gap["reason"], gap["source"].endswith("notes.txt")) == ("its lines fit no known format", True)
+
+
+def test_a_folder_without_logs_is_no_complete_look(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    answer = aimscope("scan", "logs", "empty", "--strict-coverage")
+    assert (answer.exit_code, "it holds no log" in answer.stdout) == (4, True)
+
+
+def test_a_log_that_is_named_twice_counts_once(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "http.log").write_text(LOG)
+    answer = aimscope("scan", "logs", "folder/http.log", "folder", "folder/../folder/http.log", "--json")
+    assert services(answer.stdout) == {"claude": 2}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+def test_a_pipe_is_not_taken_for_an_empty_log(aimscope: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    answer = aimscope("scan", "logs", tmp_path / "pipe")
+    assert (answer.exit_code, "read as standard input" in answer.stderr) == (2, True)
 
 
 def test_what_cannot_be_recognised_is_an_error_that_says_how_to_go_on(aimscope: Run, tmp_path: Path) -> None:
