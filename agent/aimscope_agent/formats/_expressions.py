@@ -24,10 +24,8 @@ LONGEST: Final = 4_096
 """Characters of a value that are kept."""
 REMEMBERED: Final = 2_048
 """Values of a field whose meaning is kept at hand."""
-_MOST: Final = 4_096
-"""Elements of an array that are looked at."""
-_DIGITS: Final = 19
-"""A number has fewer; what has more is none."""
+_MOST: Final = 4_096  # elements of an array that are looked at
+_DIGITS: Final = 19  # a number has fewer; what has more is none
 _LARGEST: Final = 10**18
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}\Z")
