@@ -143,7 +143,7 @@ def run(request: Request) -> Report:
     reading = Reading(setting, kept, seen=printer.take if printer else None)
     wanted, lighter = _filters(request.expression)
     for path in request.paths:
-        if str(path) != "-":
+        if str(path) != "-" and not path.is_fifo():  # a pipe can be opened once
             opened(path).close()  # said before a long look
     for path in request.paths:
         source = "standard input" if str(path) == "-" else clean(str(path))

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -109,6 +111,16 @@ def test_compressed_and_from_standard_input(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "aimscope_cli", "scan", "pcap", "-", "--names"]
     done = subprocess.run(line, input=gzip.compress(path.read_bytes()), capture_output=True, check=False)
     assert json.loads(done.stdout)["name"] == "api.openai.com"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+def test_a_capture_through_a_named_pipe(aimscope: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_bytes, capture(tmp_path / "a.pcap", *traffic()).read_bytes())
+        answer = aimscope("scan", "pcap", pipe, "--names")
+    assert json.loads(answer.stdout)["name"] == "api.openai.com"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def open_capture(
         raise CaptureError(f"{path} cannot be read: {error.strerror}") from None
     try:
         stream = Stream(source, ours=path != "-")
-        return _opened(None if path == "-" else Path(path), stream, filter, lighter)
+        once = path == "-" or Path(path).is_fifo()  # libpcap would open it again
+        return _opened(None if once else Path(path), stream, filter, lighter)
     except (NotACaptureError, CompressionError, CaptureError) as error:
         problem = str(error)
     except OSError as error:
