@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
-from operator import getitem
 from typing import Final
 from urllib.parse import unquote
 
@@ -24,8 +23,10 @@ LONGEST: Final = 4_096
 """Characters of a value that are kept."""
 REMEMBERED: Final = 2_048
 """Values of a field whose meaning is kept at hand."""
-_MOST: Final = 4_096  # elements of an array that are looked at
-_DIGITS: Final = 19  # a number has fewer; what has more is none
+_MOST: Final = 4_096
+"""Elements of an array that are looked at."""
+_DIGITS: Final = 19
+"""A number has fewer; what has more is none."""
 _LARGEST: Final = 10**18
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}\Z")
@@ -211,66 +212,44 @@ class IntricateError(Exception):
 class Meanings(dict[object, str]):
     """What the values of a field mean, each found out once: clients, users, methods and programs repeat."""
 
-    def __init__(self, transforms: Sequence[Transform], nothing: frozenset[str], *, nested: bool = False) -> None:
+    def __init__(self, steps: Sequence[Transform], nothing: frozenset[str], *, nested: bool = False) -> None:
         super().__init__()
-        self._transforms = transforms
+        self._steps = steps
         self._nothing = nothing
         self._nested = nested
 
     def of(self, found: object) -> str:
         """The meaning of a value that is not kept."""
         text = value_of(found, self._nothing)
-        for transform in self._transforms if text else ():
-            text = transform(text)
+        for step in self._steps:
+            text = step(text)
         return text
 
     def __missing__(self, found: object) -> str:
-        if type(found) is str:
-            text = found.strip()
-            if text in self._nothing:
-                text = ""
-            else:
-                text = text[:LONGEST]
-                for transform in self._transforms:
-                    text = transform(text)
-        elif found is not None:
-            return self.of(found)  # not kept: 1, 1.0 and True would be one key
-        elif self._nested:
+        if found is None and self._nested:
             raise IntricateError
-        else:
-            text = ""
-        if len(self) >= REMEMBERED:
-            self.clear()
-        self[found] = text
+        text = self.of(found)
+        if found is None or type(found) is str:  # 1, 1.0 and True would be one key
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[found] = text
         return text
-
-
-class Always(Meanings):
-    """One meaning, whatever the value."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__((), frozenset())
-        self._text = text
-
-    def __missing__(self, found: object) -> str:
-        if found is None:
-            self[found] = self._text
-        return self._text
 
 
 class Field:
-    """An expression that names one field."""
+    """An expression that names one field. ``steps`` make nothing of nothing, unless ``then`` has added others."""
 
-    def __init__(self, name: str, transforms: Sequence[Transform], nothing: frozenset[str]) -> None:
+    def __init__(self, name: str, steps: Sequence[Transform], nothing: frozenset[str]) -> None:
         self.name = name
-        self._transforms = transforms
-        self._nothing = nothing
-        self._numeric = all(transform is number for transform in transforms)
-        self.meanings = Meanings(transforms, nothing, nested="." in name or "[]" in name)
+        self.steps = steps
+        self.nothing = nothing
+        self.nested = "." in name or "[]" in name
+        self.meanings = Meanings(steps, nothing, nested=self.nested)
+        self._numeric = all(step is number for step in steps)
 
-    def then(self, transform: Transform) -> Field:
-        """The same with one transform more."""
-        return Field(self.name, (*self._transforms, transform), self._nothing)
+    def then(self, step: Transform) -> Field:
+        """The same with one step more."""
+        return Field(self.name, (*self.steps, step), self.nothing)
 
     def __call__(self, fields: Fields) -> Values:
         found = fields.get(self.name)
@@ -296,7 +275,7 @@ class Field:
             if type(found) is int and 0 <= found < _LARGEST:
                 return found
             if type(found) is str and len(found) < _DIGITS and found.isdigit() and found.isascii():
-                return int(found) if found not in self._nothing else None
+                return int(found) if found not in self.nothing else None
         text = number(self.meanings[found])
         return int(text) if text and len(text) < _DIGITS else None
 
@@ -305,13 +284,8 @@ class Constant(Field):
     """An expression that says the same of every line."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("", (), frozenset())
-        self.meanings = Always(text)
+        super().__init__("", (lambda _nothing: text,), frozenset())
         self._values = (text,) if text else ()
-
-    def then(self, transform: Transform) -> Field:
-        """The same with one transform more."""
-        return Constant(transform(self._values[0])) if self._values else self
 
     def __call__(self, fields: Fields) -> Values:
         del fields
@@ -341,28 +315,6 @@ class First:
             if text:
                 return text
         return ""
-
-
-class Together:
-    """Several expressions, asked at once."""
-
-    def __init__(self, reads: Iterable[Expression]) -> None:
-        every = tuple(reads)
-        self._reads = [each for each in every if isinstance(each, (Field, First))]
-        self._able = len(self._reads) == len(every)
-        plain = [each for each in every if isinstance(each, Field)]
-        self._plain = len(plain) == len(every)
-        self._names = tuple(each.name for each in plain)
-        self._meanings = tuple(each.meanings for each in plain)
-
-    def texts(self, fields: Fields) -> tuple[str, ...] | None:
-        """The value of each; ``None`` where one of them may have several."""
-        try:
-            if self._plain:
-                return tuple(map(getitem, self._meanings, map(fields.get, self._names)))
-            return tuple([read.text(fields) for read in self._reads]) if self._able else None
-        except (TypeError, IntricateError):
-            return None
 
 
 def expression(text: str, nothing: frozenset[str] = NOTHING) -> Expression:

@@ -12,13 +12,10 @@ import msgspec
 
 from aimscope_agent.formats._expressions import (
     NOTHING,
-    REMEMBERED,
     Constant,
     Expression,
     Field,
     Fields,
-    IntricateError,
-    Together,
     address,
     alternatives,
     expression,
@@ -27,7 +24,8 @@ from aimscope_agent.formats._expressions import (
     value_of,
 )
 from aimscope_agent.formats._map import Globs, Map, MapError, Record
-from aimscope_agent.formats._time import TIME_FORMATS, Clock, zone_of
+from aimscope_agent.formats._time import SECONDS, TIME_FORMATS, Clock, zone_of
+from aimscope_agent.formats._together import Condition
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.model import Observation, Value
 from aimscope_signatures.normalise import process_name
@@ -100,41 +98,45 @@ def holding(globs: Globs, *, every: bool = True, nothing: frozenset[str] = NOTHI
 
 
 def _one(name: str, patterns: Sequence[str], nothing: frozenset[str]) -> Test:
-    read = expression(name, nothing)
-    if tuple(patterns) == ("?*",):
-        return _present(name, nothing) if _PLAIN_NAME.match(name) else lambda fields: any(read(fields))
-    plain = frozenset(pattern.lower() for pattern in patterns if not re.search(r"[*?\[!]", pattern))
-    wanted = [re.compile(fnmatch.translate(p.lower())) for p in patterns if p.lower() not in plain and p[:1] != "!"]
-    forbidden = [re.compile(fnmatch.translate(p[1:].lower())) for p in patterns if p[:1] == "!"]
-    some = bool(plain or wanted)
+    if tuple(patterns) == ("?*",) and _PLAIN_NAME.match(name):
+        return _present(name, nothing)
+    return _condition(name, patterns, nothing)
+
+
+def _condition(name: str, patterns: Sequence[str], nothing: frozenset[str]) -> Condition:
+    wanted = [_glob(pattern.lower()) for pattern in patterns if pattern[:1] != "!"]
+    forbidden = [_glob(pattern[1:].lower()) for pattern in patterns if pattern[:1] == "!"]
 
     def judge(stated: Sequence[str]) -> bool:
         values = [value.lower() for value in stated] or _EMPTY
-        if any(pattern.match(value) for pattern in forbidden for value in values):
-            return False
-        return not some or any(v in plain or any(pattern.match(v) for pattern in wanted) for v in values)
+        for value in values:
+            for unfit in forbidden:
+                if unfit(value):
+                    return False
+        return not wanted or any(fit(value) for value in values for fit in wanted)
 
-    if not isinstance(read, Field):
-        return lambda fields: judge(read(fields))
-    meanings, field = read.meanings, read.name
-    known: dict[str, bool] = {}
+    return Condition(expression(name, nothing), judge)
 
-    def holds(fields: Fields) -> bool:
-        try:
-            text = meanings[fields.get(field)]
-        except (TypeError, IntricateError):
-            return judge(read(fields))
-        found = known.get(text)
-        if found is None:
-            if len(known) >= REMEMBERED:
-                known.clear()
-            found = known[text] = judge((text,) if text else ())
-        return found
 
-    return holds
+def _glob(pattern: str) -> Callable[[str], object]:
+    """Whether text fits a glob."""
+    if not _WILD.search(pattern):
+        return pattern.__eq__
+    start = pattern.removesuffix("*")
+    if not _WILD.search(start):
+        return lambda text: text.startswith(start)
+    return re.compile(fnmatch.translate(pattern)).match
+
+
+def _conditions(globs: Globs, nothing: frozenset[str]) -> tuple[Field, ...] | None:
+    found = [_condition(name, patterns, nothing).field for name, patterns in globs.items()]
+    return tuple(each for each in found if each is not None) if None not in found else None
 
 
 _EMPTY: Final = [""]
+_EPOCH: Final = (1e9, 1e10)
+"""Seconds since 1970 that are written with ten digits."""
+_WILD: Final = re.compile(r"[*?\[]")
 _PLAIN_NAME: Final = re.compile(r"[^|+=\[\]]+\Z")
 
 
@@ -167,8 +169,10 @@ class Reading(msgspec.Struct, frozen=True):
     people: tuple[Expression, Expression]
     """Who: the user, and the device as the log names it."""
     record: Record
-    context: Together
-    """The columns after the named ones, at once."""
+    conditions: tuple[Field, ...] | None
+    """``when`` as expressions, all of which must say something; ``None`` where fields do not decide one by one."""
+    refusal: Field | None
+    """``blocked`` as an expression, where one field decides."""
 
     def row(self, fields: Fields, start: int, end: int) -> list[tuple[str, ...]]:
         """Texts of the columns from ``start`` to ``end``: one row, or one for each element of an array."""
@@ -257,6 +261,12 @@ class Format:
         return tuple((expression(each), each == "syslog.time") for each in self.map.time)
 
     @cached_property
+    def _seconds(self) -> str:
+        """The field that may state seconds since 1970; empty where none does."""
+        first = self.map.time[0] if self.map.time else ""
+        return first if self.map.time_format in {"auto", "epoch"} and _PLAIN_NAME.match(first) else ""
+
+    @cached_property
     def _zone_field(self) -> str:
         return "" if _is_zone(self.map.zone) else self.map.zone
 
@@ -298,16 +308,22 @@ class Format:
 
     def at(self, fields: Fields, clock: Clock) -> int:
         """When; 0 where the line does not say."""
+        if self._seconds:  # without detours: fractions hardly ever repeat
+            stated = fields.get(self._seconds)
+            if type(stated) is float and _EPOCH[0] <= stated < _EPOCH[1]:
+                return int(stated)
+            if type(stated) is str and SECONDS.match(stated):
+                return int(stated[:10])
         for each, syslog in self._time:
             values = each(fields)
             if values:
-                return clock.read_syslog(values[0]) if syslog else clock.read(values[0], self._offset(fields))
+                if syslog:
+                    return clock.read_syslog(values[0])
+                return clock.read(values[0], self._offset(fields) if self._zone_field else "")
         stamp = fields.get("syslog.time")
         return clock.read_syslog(stamp) if isinstance(stamp, str) else 0
 
     def _offset(self, fields: Fields) -> str:
-        if not self._zone_field:
-            return ""
         found = look_up(fields, self._zone_field)
         return value_of(found[0]) if found else ""
 
@@ -337,6 +353,7 @@ def _reading(record: Record, nothing: frozenset[str]) -> Reading:
     reads = tuple(read for _, read, _ in columns)
     named = sum(1 for name in order if name not in _VOLUMES and not known[name].context)
     people = tuple(alternatives(each, nothing) if each else Constant("") for each in (record.user, record.device))
+    refusals = _conditions(record.blocked, nothing)
     return Reading(
         kind=record.kind,
         when=holding(record.when, nothing=nothing),
@@ -346,7 +363,8 @@ def _reading(record: Record, nothing: frozenset[str]) -> Reading:
         named=named,
         people=(people[0], people[1]),
         record=record,
-        context=Together(reads[named:]),
+        conditions=_conditions(record.when, nothing),
+        refusal=refusals[0] if refusals and len(refusals) == 1 else None,
     )
 
 

@@ -17,7 +17,8 @@ _MONTHS: Final = {
 }
 TIME_FORMATS: Final = frozenset({"auto", "epoch", "epoch_ms", "epoch_us", "epoch_ns"})
 _EPOCH: Final = re.compile(r"(\d{9,10}|\d{13}|\d{16}|\d{19})(?:[.,]\d*)?\Z")
-_SECONDS: Final = re.compile(r"[0-9]{10}(?:\.[0-9]{1,9})?\Z")
+SECONDS: Final = re.compile(r"[0-9]{10}(?:\.[0-9]{1,9})?\Z")
+"""Seconds since 1970, in the years from 2001 to 2286."""
 _FORMS: Final = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
@@ -85,7 +86,7 @@ class Clock:
 
     def read(self, text: str, offset: str = "") -> int:
         """Seconds since 1970 UTC; 0 where the text is no time. ``offset`` is the zone the line states elsewhere."""
-        if self._in_seconds and _SECONDS.match(text):  # fractions hardly ever repeat
+        if self._in_seconds and SECONDS.match(text):  # fractions hardly ever repeat
             return int(text[:10])
         return self._remembered(text, offset, self._form)
 

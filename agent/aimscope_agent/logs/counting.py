@@ -66,25 +66,28 @@ class Counting:
         if len(self._sums) >= REMEMBERED:
             self._bring()
         for plan in self._plans:
-            if plan.always or plan.when(fields):
-                row = plan.quick.texts(fields)
-                if row is None:
-                    self._slowly(plan, fields, line)
-                    continue
-                about = row[:-3]
+            if plan.when is not None and not plan.when(fields):
+                continue
+            row = plan.look(fields)
+            if row is None:
+                self._slowly(plan, fields, line)
+            elif not plan.tests or "" not in row[: plan.tests]:
+                about = row[plan.tests : plan.people]
                 name = plan.judged(about)
                 if name is not None:
-                    blocked = plan.blocked is not None and plan.blocked(fields)
-                    self._used(plan, name, about, 0, fields, line, row[-3:], blocked=blocked)
+                    blocked = row[-1] != "" if plan.blocked is None else plan.blocked(fields)
+                    self._used(plan, name, about, 0, fields, line, row[plan.people : -1], blocked=blocked)
 
     def _slowly(self, plan: Plan, fields: Fields, line: Line) -> None:
         """The same of a line in which columns have several values, or lie deep."""
         reading = plan.reading
+        if not reading.when(fields):
+            return
         for index, columns in enumerate(reading.row(fields, 0, reading.named)):
             about = plan.essential(columns)
             name = plan.judged(about) if any(columns) else None
             if name is not None:
-                client = plan.rest(fields, index)[plan.client] if plan.client >= 0 else ""
+                client = plan.column(plan.rest(fields, index), "client")
                 user, device, blocked = reading.who(fields)
                 self._used(plan, name, about, index, fields, line, (client, user, device), blocked=blocked)
 
@@ -106,28 +109,24 @@ class Counting:
         key = (use, whose, at // _DAY)
         total = self._sums.get(key)
         if total is None:
-            total = self._sums[key] = self._sum(plan, use, plan.rest(fields, index), whose, at)
+            subject, asset = self._kept(plan, whose)
+            total = self._sums[key] = _Sum(use, subject, asset, plan.details(fields, index), at, at, [])
         _count(total, at, line)
         if sent is not None:
             total.bytes_out = (total.bytes_out or 0) + sent
         if received is not None:
             total.bytes_in = (total.bytes_in or 0) + received
 
-    def _sum(self, plan: Plan, use: Use, rest: Row, whose: Row, at: int) -> _Sum:
-        subject, asset = self._kept(plan, rest, whose)
-        return _Sum(use, subject, asset, plan.told(rest), at, at, [])
-
-    def _kept(self, plan: Plan, rest: Row, whose: Row) -> tuple[str, str]:
+    def _kept(self, plan: Plan, whose: Row) -> tuple[str, str]:
         """User and device as they may be kept."""
         client, user, device = whose
-        address = plan.value(rest, plan.client) if client else None
-        return self._judge.kept(user, device or (address if isinstance(address, str) else ""))
+        return self._judge.kept(user, device or plan.address(client))
 
     def _hold(self, plan: Plan, about: Row, rest: Row, whose: Row, at: int, place: str, *, blocked: bool) -> None:
         """Wait for what other lines tell of it."""
-        subject, asset = self._kept(plan, rest, whose)
-        bare = tuple("" if n == plan.client else text for n, text in enumerate(rest))
-        kind = rest[plan.type] if plan.type >= 0 else ""
+        subject, asset = self._kept(plan, whose)
+        bare = plan.without_client(rest)
+        kind = plan.column(rest, "type")
         name = about[plan.name].lower().rstrip(".")
         for one in self._pairs.take(Held(plan.number, name, about, bare, subject, asset, blocked, at, place, kind)):
             self._settled(one)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from aimscope_agent.formats._expressions import (
-    Constant,
-    Expression,
-    Field,
-    Fields,
-    IntricateError,
-    Together,
-    Transform,
-)
+from aimscope_agent.formats._expressions import Constant, Expression, Field, Fields, IntricateError
 from aimscope_agent.formats._format import LONGEST_NAME, NAMING, Reading
+from aimscope_agent.formats._together import Together
 from aimscope_agent.logs.judging import Judge
 from aimscope_signatures.fold import Tally
 from aimscope_signatures.kinds import KINDS
@@ -26,7 +19,7 @@ from aimscope_signatures.model import Detection, Sighting, Value
 REMEMBERED: Final = 50_000
 """Verdicts, and running totals, that are kept at hand."""
 Row = tuple[str, ...]
-Volume = Callable[[Fields], int | None]
+Details = tuple[tuple[str, str], ...]
 
 
 class Use:
@@ -41,72 +34,111 @@ class Use:
 class Name:
     """A name, or names that stand together, with the verdict on them."""
 
-    __slots__ = ("uses", "verdict")
+    __slots__ = ("plain", "uses", "verdict")
 
     def __init__(self, verdict: tuple[Detection, ...]) -> None:
         self.verdict = verdict
+        self.plain: Use | None = None
+        """Nothing else decides."""
         self.uses: dict[tuple[Row, bool, bool], Use] = {}
-        """By what decides besides the name: columns after it, refusal, a large upload."""
+        """By what else decides: columns after the name, refusal, a large upload."""
 
 
 class Plan:
     """A record of a map, and where in its columns is what."""
 
-    def __init__(self, number: int, reading: Reading, judge: Judge) -> None:
+    def __init__(self, number: int, reading: Reading, judge: Judge, *, alone: bool) -> None:
+        """``alone``: the map has no other record."""
         self.number = number
         self.reading = reading
         self.contextual = reading.kind in judge.contextual
-        self.when = reading.when
-        self.blocked = reading.blocked
-        self.always = not reading.record.when
         self.paired = reading.record.paired
         self._judge = judge
         columns = [name for name, _, _ in reading.columns]
         named, rest = columns[: reading.named], columns[reading.named :]
-        self._path = named.index("path") if "path" in named else -1
-        self._agent = named.index("user_agent") if "user_agent" in named else -1
+        self._place = {name: rest.index(name) for name in rest}
         naming = [named.index(each) for each in NAMING[reading.kind] if each in named]
         self.name = naming[0] if naming else 0
-        self.client = rest.index("client") if "client" in rest else -1
-        self.type = rest.index("type") if "type" in rest else -1
-        self._volumes = [rest.index(each) if each in rest else -1 for each in ("bytes_out", "bytes_in")]
-        reads = dict(zip(columns, reading.reads, strict=True))
-        self.quick = Together(self._at_once(reads, named))
-        """The named columns, as far as anything depends on them; then client, user and device."""
-        self._sent, self._received = (_amount(reads.get(each)) for each in ("bytes_out", "bytes_in"))
+        self._reductions = [
+            (named.index(name), reduce)
+            for name, reduce in (("path", judge.path), ("user_agent", judge.agent))
+            if name in named
+        ]
+        self._ask(dict(zip(columns, reading.reads, strict=True)), named, alone=alone)
         fields = KINDS[reading.kind].fields
-        self._details = tuple(
-            (n, name) for n, name in enumerate(rest) if not fields[name].personal and not name.startswith("bytes_")
-        )
+        self._details = sorted(name for name in rest if not fields[name].personal and not name.startswith("bytes_"))
+        self._telling = Together([reading.reads[columns.index(name)] for name in self._details])
+        self._known: dict[Row, Details] = {}
         self._names: dict[Row, Name | None] = {}
 
-    def value(self, rest: Row, number: int) -> Value | None:
-        """A column after the named ones, converted."""
-        text = rest[number]
-        return self.reading.columns[self.reading.named + number][2](text) if text else None
+    def _ask(self, reads: dict[str, Expression], named: list[str], *, alone: bool) -> None:
+        reading = self.reading
+        tests = (alone and reading.conditions) or ()
+        reductions = dict(self._reductions)
+        about = [_then(reads[name], reductions[n]) if n in reductions else reads[name] for n, name in enumerate(named)]
+        people = [reads.get("client", Constant("")), *(_then(each, _cut) for each in reading.people)]
+        self.when = reading.when if reading.record.when and not tests else None
+        """What is to be asked first, where ``look`` does not ask."""
+        self.blocked = reading.blocked if reading.refusal is None else None
+        """What is to be asked last, where ``look`` does not ask."""
+        self.look = Together([*tests, *about, *people, reading.refusal or Constant("")]).texts
+        """What a line tells: ``tests``, all of which must say something; from there on the named columns, as far as
+        anything depends on them; from ``people`` on client, user and device; last whether a filter refused it.
+        """
+        self.tests = len(tests)
+        self.people = len(tests) + len(named)
+        self._rest = Together(reading.reads[reading.named :])
+        self._sent, self._received = (_amount(reads.get(each)) for each in ("bytes_out", "bytes_in"))
 
-    def told(self, rest: Row) -> tuple[tuple[str, str], ...]:
+    def column(self, rest: Row, name: str) -> str:
+        """One of the columns after the named ones; empty where there is none."""
+        return rest[self._place[name]] if name in self._place else ""
+
+    def value(self, rest: Row, name: str) -> Value | None:
+        """The same, converted."""
+        return self._converted(name, self.column(rest, name))
+
+    def address(self, client: str) -> str:
+        """The address of a client; empty where it is none."""
+        found = self._converted("client", client)
+        return found if isinstance(found, str) else ""
+
+    def details(self, fields: Fields, index: int) -> Details:
         """What the columns after the named ones tell of nobody in particular."""
-        found = ((name, self.value(rest, n)) for n, name in self._details)
-        return tuple(sorted((name, str(value)) for name, value in found if value is not None))
+        texts = self._telling.texts(fields)
+        if texts is None:
+            return self.told(self.rest(fields, index))
+        return self._told(texts)
+
+    def told(self, rest: Row) -> Details:
+        """The same of those columns."""
+        return self._told(tuple([rest[self._place[name]] for name in self._details]))
+
+    def _told(self, texts: Row) -> Details:
+        found = self._known.get(texts)
+        if found is None:
+            converted = ((name, self._converted(name, text)) for name, text in zip(self._details, texts, strict=True))
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            found = tuple((name, str(value)) for name, value in converted if value is not None)
+            self._known[texts] = found
+        return found
+
+    def _converted(self, name: str, text: str) -> Value | None:
+        return self.reading.columns[self.reading.named + self._place[name]][2](text) if text else None
 
     def rest(self, fields: Fields, index: int) -> Row:
         """The columns after the named ones, of the row of that number."""
-        reading = self.reading
-        found = reading.context.texts(fields)
+        found = self._rest.texts(fields)
         if found is None:
-            rows = reading.row(fields, reading.named, len(reading.columns))
+            rows = self.reading.row(fields, self.reading.named, len(self.reading.columns))
             found = rows[index] if index < len(rows) else rows[0]
         return found
 
-    def _at_once(self, reads: Mapping[str, Expression], named: Iterable[str]) -> Iterator[Expression]:
-        reductions: dict[str, Transform] = {"path": self._judge.path, "user_agent": self._judge.agent}
-        for name in named:
-            read = reads[name]
-            yield read.then(reductions[name]) if name in reductions and isinstance(read, Field) else read
-        yield reads.get("client", Constant(""))
-        for each in self.reading.people:
-            yield each.then(lambda text: text[:LONGEST_NAME]) if isinstance(each, Field) else each
+    def without_client(self, rest: Row) -> Row:
+        """The columns after the named ones as they may be kept."""
+        client = self._place.get("client", -1)
+        return tuple("" if n == client else text for n, text in enumerate(rest))
 
     def volumes(self, fields: Fields, index: int) -> tuple[int | None, int | None]:
         """Bytes that the client sent and received."""
@@ -114,7 +146,7 @@ class Plan:
             return self._sent(fields), self._received(fields)
         except (TypeError, IntricateError):
             rest = self.rest(fields, index)
-            sent, received = (self.value(rest, n) if n >= 0 else None for n in self._volumes)
+            sent, received = self.value(rest, "bytes_out"), self.value(rest, "bytes_in")
             return sent if type(sent) is int else None, received if type(received) is int else None
 
     def judged(self, about: Row) -> Name | None:
@@ -132,22 +164,23 @@ class Plan:
 
     def essential(self, about: Row) -> Row:
         """The named columns without what nothing depends on."""
-        path, agent = self._path, self._agent
-        if path >= 0 and about[path]:
-            kept = self._judge.path(about[path])
-            if kept != about[path]:
-                about = (*about[:path], kept, *about[path + 1 :])
-        if agent >= 0 and about[agent]:
-            kept = self._judge.agent(about[agent])
-            if kept != about[agent]:
-                about = (*about[:agent], kept, *about[agent + 1 :])
-        return about
+        row = list(about)
+        for number, reduce in self._reductions:
+            row[number] = reduce(row[number])
+        return tuple(row)
 
     def _blank(self) -> Row:
         return ("",) * (len(self.reading.columns) - self.reading.named)
 
     def use(self, name: Name, about: Row, context: Row, *, blocked: bool, large: bool) -> Use:
         """What a use of a name comes to. ``context``: the columns after the named ones, where they decide."""
+        if not (blocked or large or context):
+            if name.plain is None:
+                tally = Tally("")
+                for each in name.verdict:
+                    tally.add(each)
+                name.plain = Use(tally.sightings())
+            return name.plain
         key = (context, blocked, large)
         found = name.uses.get(key)
         if found is None:
@@ -159,12 +192,7 @@ class Plan:
     def _sightings(
         self, verdict: tuple[Detection, ...], about: Row, context: Row, *, blocked: bool, large: bool
     ) -> tuple[Sighting, ...]:
-        tally = Tally("")
-        if not (context or blocked or large):
-            for each in verdict:
-                tally.add(each)
-            return tally.sightings()
-        rest = tuple("" if n == self.client else text for n, text in enumerate(context)) or self._blank()
+        rest = self.without_client(context) or self._blank()
         observation = self.reading.observation((*about, *rest), ("", "", blocked), 0, "")
         if observation is None:
             return ()
@@ -174,6 +202,7 @@ class Plan:
         if self.contextual:
             verdict = self._judge.detections(observation)
         presence = presence_of(observation)
+        tally = Tally("")
         for each in verdict:
             # a candidate says what its kind says, whatever the volume
             stated = presence if each.service else each.presence
@@ -181,7 +210,15 @@ class Plan:
         return tally.sightings()
 
 
-def _amount(read: Expression | None) -> Volume:
+def _then(read: Expression, step: Callable[[str], str]) -> Expression:
+    return read.then(step) if isinstance(read, Field) else read
+
+
+def _cut(text: str) -> str:
+    return text[:LONGEST_NAME]
+
+
+def _amount(read: Expression | None) -> Callable[[Fields], int | None]:
     """How a number of bytes is read. It raises as ``Field.amount`` does."""
     if read is None:
         return lambda _fields: None

@@ -82,7 +82,10 @@ class Workshop:
     def plans(self, form: Format) -> tuple[Plan, ...]:
         """The records of a format, with the verdicts so far."""
         if form not in self._plans:
-            self._plans[form] = tuple(Plan(n, reading, self.judge) for n, reading in enumerate(form.readings))
+            alone = len(form.readings) == 1
+            self._plans[form] = tuple(
+                Plan(number, reading, self.judge, alone=alone) for number, reading in enumerate(form.readings)
+            )
         return self._plans[form]
 
     def prefilter(self, form: Format) -> Prefilter | None:
