@@ -13,8 +13,8 @@ from aimscope_agent.logs.documents import LARGEST_DOCUMENT, document_lines, is_d
 from aimscope_agent.logs.frames import frame_lines
 from aimscope_agent.logs.parser import LONGEST_LINE
 
-BLOCK: Final = 1_048_576
-"""Bytes of a block; a longer one is one line that is too long."""
+BLOCK: Final = 524_288
+"""Bytes of a block, about: what fits the processor's cache, and is no burden for its memory."""
 HEAD: Final = 65_536
 """Bytes by which a log is recognised."""
 
@@ -150,13 +150,16 @@ def part_blocks(file: io.FileIO, start: int, end: int) -> Iterator[tuple[bytes, 
         if at + len(data) >= end and not data.endswith(b"\n"):
             data += _rest_of_line(file)
         cut = data.rfind(b"\n") + 1
-        if not cut and len(data) >= BLOCK:  # a line longer than a block: its beginning stands for it
-            rest = len(data)
-            while (piece := file.read(BLOCK)) and (cut := piece.find(b"\n")) < 0:
-                rest += len(piece)
-            at += rest + (cut + 1 if piece else 0)
-            yield data + b" \n", at
-            continue
+        if not cut and len(data) >= BLOCK:  # a line longer than a block
+            data += file.read(max(0, LONGEST_LINE - len(data)))
+            cut = data.find(b"\n") + 1
+            if not cut and len(data) >= LONGEST_LINE:  # its beginning stands for it
+                rest = len(data)
+                while (piece := file.read(BLOCK)) and (cut := piece.find(b"\n")) < 0:
+                    rest += len(piece)
+                at += rest + (cut + 1 if piece else 0)
+                yield data + b" \n", at
+                continue
         if cut and cut < len(data):
             data = data[:cut]
         first = at == 0

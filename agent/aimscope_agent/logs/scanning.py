@@ -23,7 +23,7 @@ from aimscope_signatures.fold import Tally
 from aimscope_signatures.model import Sighting
 
 SMALL = 262_144
-"""Bytes of a block that is read line by line."""
+"""Bytes of a log that is read line by line."""
 _TIMELESS = 10_000
 """Lines without a time, one after the other, after which none is expected any more."""
 
@@ -68,7 +68,7 @@ class Workshop:
     ) -> None:
         """``search``: leave lines unread that cannot be of interest, where there is a library that can tell.
 
-        Of a block of up to ``small`` bytes every line is read: that takes no time, and finds every torn line.
+        Of a log of up to ``small`` bytes every line is read: that takes no time, and finds every torn line.
         """
         self.small = small
         self.formats = formats
@@ -132,7 +132,8 @@ class Scan:
 
     def block(self, data: bytes) -> None:
         """Read what is of interest in whole lines, count the rest."""
-        search = self._workshop.prefilter(self._form) if len(data) > self._workshop.small else None
+        whole = len(data) <= self._workshop.small and not self._lines
+        search = None if whole else self._workshop.prefilter(self._form)
         line = _Line(data, self._lines, self._parser, self._timeless)
         if search is None:
             self._every(data, line)
@@ -154,7 +155,7 @@ class Scan:
         self._sampled_unreadable += self._parser.counts.unreadable - before
 
     def _some(self, data: bytes, spans: Iterable[tuple[int, int]], line: _Line) -> None:
-        samples = _samples(data)
+        samples = _samples(data, first=not self._lines)
         upcoming = iter(samples)
         sample = next(upcoming, None)
         for start, end in spans:
@@ -266,10 +267,10 @@ def _breaks(data: bytes) -> int:
     return len(data) - len(data.replace(b"\n", b""))
 
 
-def _samples(data: bytes) -> list[tuple[int, int]]:
-    """The first line of a block and its last: lines that are read whatever they say."""
-    end = data.find(b"\n")
-    first = (0, end if end >= 0 else len(data))
+def _samples(data: bytes, *, first: bool) -> list[tuple[int, int]]:
+    """Lines that are read whatever they say: the last one of each block, and the ``first`` of all."""
     stop = len(data) - 1 if data.endswith(b"\n") else len(data)
-    start = data.rfind(b"\n", 0, stop) + 1
-    return [first] if start == 0 else [first, (start, stop)]
+    last = data.rfind(b"\n", 0, stop) + 1
+    if not first or not last:
+        return [(last, stop)]
+    return [(0, data.find(b"\n")), (last, stop)]

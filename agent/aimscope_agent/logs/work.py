@@ -15,11 +15,11 @@ from aimscope_agent.formats._engines import State
 from aimscope_agent.formats._format import Format
 from aimscope_agent.logs.documents import record_paths
 from aimscope_agent.logs.parser import Parser
-from aimscope_agent.logs.reading import BLOCK, Inflate, Log, UnusableError, part_blocks
+from aimscope_agent.logs.reading import Inflate, Log, UnusableError, part_blocks
 from aimscope_agent.logs.recognition import Recognised, recognise
 from aimscope_agent.logs.scanning import Part, Scan, Workshop
 
-PIECE: Final = 64 * BLOCK
+PIECE: Final = 67_108_864
 """Bytes of a part, about: small enough that all processors are busy to the end."""
 MOST_FILES: Final = 200_000
 STDIN: Final = "-"
