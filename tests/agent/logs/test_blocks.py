@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_long_lines_are_whole(tmp_path: Path, parts: int, end: bytes) -> None:
     size = path.stat().st_size
     cuts = [size * n // parts for n in range(parts + 1)]
     found: list[bytes] = []
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in itertools.pairwise(cuts):
         with io.FileIO(path) as file:
             for block, _ in reading.part_blocks(file, start, stop):
                 found += block.removesuffix(b"\n").split(b"\n")
