@@ -1,0 +1,29 @@
+"""What all tables share: names of constraints, and the types both databases keep alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A key the database draws itself."""
+Long = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Json = sa.Text().with_variant(postgresql.TEXT, "postgresql")
+"""JSON as msgspec wrote it: a text in both databases, so that equal values are equal bytes."""
+
+
+def table(name: str, *parts: sa.Column[Any] | sa.Constraint | sa.Index, compact: bool = False) -> sa.Table:
+    """Declare a table. ``compact`` keeps rows in the primary key's own tree (SQLite's ``without rowid``)."""
+    return sa.Table(name, METADATA, *parts, sqlite_with_rowid=not compact, sqlite_strict=False)

@@ -1,0 +1,50 @@
+"""What goes out: signed feeds for agents, alerts, events for destinations.
+
+Owners: ``store/feeds.py``, ``store/outbox.py``.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Integer, LargeBinary, Text
+
+from aimscope_collector.store.tables._base import Id, Json, Long, table
+
+FEED = table(
+    "feed",
+    Column("name", Text, primary_key=True),  # root, catalogue, overlay, policy
+    Column("version", Long, primary_key=True, autoincrement=False),
+    Column("sha256", Text, nullable=False, index=True),
+    Column("envelope", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Long, nullable=False),
+    Column("expires_at", Long, nullable=False),
+    compact=True,
+)
+
+ALERT = table(
+    "alert",
+    Column("id", Id, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("at", Long, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("facts", Json, nullable=False),
+    sa.Index("ix_alert_rule_key", "rule", "key", "at"),
+)
+
+OUTBOX = table(
+    "outbox",
+    Column("id", Id, primary_key=True),
+    Column("event", Text, nullable=False),  # deterministic
+    Column("destination", Text, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("created_at", Long, nullable=False),
+    Column("next_at", Long, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("failure", Text, nullable=False, server_default=""),
+    Column("delivered_at", Long),
+    sa.UniqueConstraint("event", "destination"),
+    sa.Index("ix_outbox_next", "delivered_at", "next_at"),
+)
