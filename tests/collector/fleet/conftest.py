@@ -1,0 +1,102 @@
+"""Databases to test with: SQLite always, PostgreSQL where its server is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from aimscope_collector.store.database import connect
+from aimscope_collector.store.tables import METADATA
+
+
+def _programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, without its database's name."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    data = folder / "data"
+    subprocess.run(
+        [
+            *as_user,
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "aimscope",
+            "--auth=trust",
+            "--no-locale",
+            "-E",
+            "UTF8",
+            "-N",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    options = f"-c listen_addresses='' -k {folder} -c max_connections=60 -c shared_buffers=64MB"
+    subprocess.run(
+        [*as_user, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    try:
+        yield f"postgresql://aimscope@/{{name}}?host={folder}"
+    finally:
+        subprocess.run(
+            [*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"],
+            check=False,
+            capture_output=True,
+            cwd=folder,
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where an empty database is: what ``connect`` takes."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "collector.db")
+        return
+    template: str = request.getfixturevalue("postgresql")
+    name = f"t{uuid.uuid4().hex}"
+    server = sa.create_engine(
+        template.format(name="postgres").replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"create database {name}")
+    yield template.format(name=name)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"drop database {name} with (force)")
+    server.dispose()
+
+
+@pytest.fixture
+def database(where: str) -> Iterator[sa.Engine]:
+    """An empty database with all tables."""
+    engine = connect(where)
+    METADATA.create_all(engine)
+    yield engine
+    engine.dispose()
