@@ -1,0 +1,18 @@
+# The collector. Build from the root of the source: docker build -f deploy/docker/collector.Dockerfile -t aimscope-collector .
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN python -m venv /opt/aimscope \
+ && /opt/aimscope/bin/pip install --no-cache-dir --constraint constraints.txt '.[collector,xlsx]'
+
+FROM python:3.12-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /var/lib/aimscope --create-home aimscope
+COPY --from=build /opt/aimscope /opt/aimscope
+ENV PATH=/opt/aimscope/bin:$PATH AIMSCOPE_STATE=/var/lib/aimscope PYTHONUNBUFFERED=1
+USER 10001:10001
+VOLUME /var/lib/aimscope
+EXPOSE 8443
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["aimscope", "collector", "status", "--folder", "/var/lib/aimscope", "--quiet"]
+ENTRYPOINT ["aimscope"]
+CMD ["collector", "serve", "--folder", "/var/lib/aimscope", "--listen", "0.0.0.0:8443", "--tls-cert", "/run/secrets/tls.crt", "--tls-key", "/run/secrets/tls.key"]
