@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 METADATA = sa.MetaData(
     naming_convention={
@@ -20,10 +19,10 @@ METADATA = sa.MetaData(
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A key the database draws itself."""
 Long = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-Json = sa.Text().with_variant(postgresql.TEXT, "postgresql")
+Json = sa.Text()
 """JSON as msgspec wrote it: a text in both databases, so that equal values are equal bytes."""
 
 
 def table(name: str, *parts: sa.Column[Any] | sa.Constraint | sa.Index, compact: bool = False) -> sa.Table:
     """Declare a table. ``compact`` keeps rows in the primary key's own tree (SQLite's ``without rowid``)."""
-    return sa.Table(name, METADATA, *parts, sqlite_with_rowid=not compact, sqlite_strict=False)
+    return sa.Table(name, METADATA, *parts, sqlite_with_rowid=not compact)
