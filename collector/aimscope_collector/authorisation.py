@@ -33,7 +33,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a use happens. Empty means that it is not known.
 
     ``host`` is the name of the machine, or its address where that is all that is known; ``names`` are other names and
-    addresses of it.
+    addresses of it. ``fits``, where it is known, are the patterns of rows that it was found to fit while its name was in
+    the clear: then only they count, because ``host`` is no name to compare.
     """
 
     host: str
@@ -41,6 +42,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     environment: str = ""
     names: tuple[str, ...] = ()
+    fits: frozenset[str] | None = None
 
 
 def is_pseudonym(host: str) -> bool:
@@ -75,6 +77,7 @@ class Machines:
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = frozenset(patterns := tuple(patterns))
         self._names: set[str] = set()
         self._networks: dict[tuple[int, int], set[int]] = {}
         globs: list[str] = []
@@ -92,6 +95,8 @@ class Machines:
 
     def cover(self, place: Place) -> bool:
         """Whether the machine there is one of them."""
+        if place.fits is not None:
+            return self._all or not self._patterns.isdisjoint(place.fits)
         if self._all or (place.host and self._cover(place.host)):
             return True
         return bool(place.names) and any(self._cover(name) for name in place.names if name)

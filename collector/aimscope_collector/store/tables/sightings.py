@@ -16,6 +16,7 @@ EVIDENCE = table(
     Column("id", Id, primary_key=True),
     Column("key", LargeBinary(16), nullable=False, unique=True),  # of service, kind and fields, canonical
     Column("service", Text, nullable=False),
+    Column("said", Text),  # what agents call it, where matching again gave another service
     Column("kind", Text, nullable=False),
     Column("fields", Json, nullable=False),
     Column("held", Json, nullable=False, server_default="[]"),  # by the collector's own matcher
