@@ -74,4 +74,8 @@ REVEAL = table(
     Column("second_by", Text),
     Column("second_at", Long),
     Column("opened_at", Long),
+    Column("what", Text, nullable=False, server_default="person"),  # person, device
+    Column("role", Text, nullable=False, server_default=""),  # in which it was asked
+    Column("second_needed", Boolean, nullable=False, server_default=sa.false()),  # as policy was when it was asked
+    Column("refused_at", Long),
 )

@@ -111,4 +111,5 @@ OVERRIDE = table(
     Column("at", Long, nullable=False),
     Column("until", Long, nullable=False),
     Column("decision", Text, nullable=False, server_default=""),
+    Column("unit", Text),  # null: everywhere
 )

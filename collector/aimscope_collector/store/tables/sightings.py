@@ -31,6 +31,7 @@ SUBJECT = table(
     Column("pseudonym", Text, nullable=False, unique=True),
     Column("sealed", LargeBinary),  # the account's name, to the reveal key
     Column("groups", Json, nullable=False, server_default="[]"),
+    Column("erased_at", Long),  # its rows went to the machine itself, and what still comes goes there too
 )
 
 SIGHTING = table(

@@ -211,6 +211,7 @@ def upgrade() -> None:
         sa.Column("at", LONG, nullable=False),
         sa.Column("until", LONG, nullable=False),
         sa.Column("decision", sa.Text(), server_default="", nullable=False),
+        sa.Column("unit", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_override")),
         sqlite_with_rowid=True,
     )
@@ -224,6 +225,10 @@ def upgrade() -> None:
         sa.Column("second_by", sa.Text(), nullable=True),
         sa.Column("second_at", LONG, nullable=True),
         sa.Column("opened_at", LONG, nullable=True),
+        sa.Column("what", sa.Text(), server_default="person", nullable=False),
+        sa.Column("role", sa.Text(), server_default="", nullable=False),
+        sa.Column("second_needed", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("refused_at", LONG, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reveal")),
         sqlite_with_rowid=True,
     )
@@ -276,6 +281,7 @@ def upgrade() -> None:
         sa.Column("pseudonym", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("groups", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("erased_at", LONG, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subject")),
         sa.UniqueConstraint("pseudonym", name=op.f("uq_subject_pseudonym")),
         sqlite_with_rowid=True,
