@@ -17,12 +17,14 @@ from aimscope_signatures.model import Status
 SCHEMA: Final = 1
 MOST_CELLS: Final = 1_000
 """Cells of one report; the same bound holds for facts and looks."""
+MOST_RUNS: Final = 100
 LONGEST_TEXT: Final = 1_024
+LONGEST_NAME: Final = 256
 LARGEST: Final = (1 << 53) - 1
 """The largest number every JSON reader keeps exactly."""
 
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
-Name = Annotated[str, msgspec.Meta(max_length=256)]
+Name = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:+-]+$")]
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
@@ -119,7 +121,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     facts: Annotated[tuple[Fact, ...], msgspec.Meta(max_length=MOST_CELLS)] = ()
     cells: Annotated[tuple[Cell, ...], msgspec.Meta(max_length=MOST_CELLS)] = ()
     looks: Annotated[tuple[Look, ...], msgspec.Meta(max_length=MOST_CELLS)] = ()
-    runs: Annotated[tuple[Run, ...], msgspec.Meta(max_length=100)] = ()
+    runs: Annotated[tuple[Run, ...], msgspec.Meta(max_length=MOST_RUNS)] = ()
+    acknowledged: Count = 0
+    """Sequence of the last report of this epoch that the agent knows to be committed: where the collector has never
+    seen that one, it was restored from a backup and asks for ``full_state``."""
 
 
 class Feed(msgspec.Struct, frozen=True):
