@@ -1,0 +1,190 @@
+"""Devices in the database: one row for each, whoever speaks of it, and who claims which address.
+
+Sightings keep the device they were reported for. That an address is a known device's is said beside them
+(``merged_into``, claims), so that what arrives twice still counts once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from aimscope_collector.assets import Claim, Veiled, resolve, stronger
+from aimscope_collector.audit import Fact
+from aimscope_collector.store import audit
+from aimscope_collector.store._insert import batches, insert
+from aimscope_collector.store.tables.fleet import AGENT, ASSET, ASSET_ADDRESS, UNIT
+
+Source = Literal["agent", "gateway", "import"]
+Teller = Literal["agent", "import", "dhcp", "reverse"]
+LEASE: Final = 3_600
+"""Seconds for which an address stays a device's after it last said so."""
+FOREVER: Final = 1 << 52
+
+
+def intern(connection: sa.Connection, devices: Iterable[Veiled], *, source: Source, now: int) -> dict[str, int]:
+    """The id of each device by its pseudonym; those not known are made, without unit and unmanaged."""
+    wanted = {device.pseudonym: device for device in devices}
+    found = _known(connection, wanted)
+    new = [device for name, device in sorted(wanted.items()) if name not in found]
+    for some in batches(new):
+        rows = [
+            {"pseudonym": each.pseudonym, "sealed": each.sealed, "source": source, "first_seen": now, "last_seen": now}
+            for each in some
+        ]
+        connection.execute(insert(connection, ASSET).on_conflict_do_nothing(index_elements=["pseudonym"]), rows)
+    return found | _known(connection, [device.pseudonym for device in new])
+
+
+def _known(connection: sa.Connection, pseudonyms: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in batches(pseudonyms):
+        rows = connection.execute(sa.select(ASSET.c.pseudonym, ASSET.c.id).where(ASSET.c.pseudonym.in_(some)))
+        found |= {row.pseudonym: row.id for row in rows}
+    return found
+
+
+def of_agent(
+    connection: sa.Connection,
+    *,
+    device: Veiled,
+    addresses: Iterable[Veiled] = (),
+    groups: Iterable[str] = (),
+    fits: Iterable[str] = (),
+    now: int,
+) -> int:
+    """The device an agent runs on, with the addresses it says it has.
+
+    Called at enrolment, when a check-in says something else than the last one, and before ``LEASE`` has passed.
+    Two machines of one name that both live are told apart by whoever calls: they hand in different pseudonyms.
+    """
+    asset = intern(connection, [device], source="agent", now=now)[device.pseudonym]
+    values: dict[str, object] = {"managed": True, "source": "agent", "merged_into": None, "fits": _json(sorted(fits))}
+    if known := sorted(set(groups)):
+        values["groups"] = _json(known)
+    connection.execute(ASSET.update().where(ASSET.c.id == asset).values(last_seen=now, **values))
+    tell(connection, claims={each.pseudonym: asset for each in addresses}, source="agent", now=now)
+    return asset
+
+
+def tell(connection: sa.Connection, *, claims: Mapping[str, int], source: Teller, now: int, lasts: int = LEASE) -> None:
+    """Note that devices have addresses or names from now on (pseudonym → asset), ``lasts`` seconds unless told again.
+
+    Whoever was said by the same source to have one of them has it no longer.
+    """
+    if not claims:
+        return
+    for some in batches(sorted(claims)):
+        ends = ASSET_ADDRESS.update().where(
+            ASSET_ADDRESS.c.pseudonym.in_(some), ASSET_ADDRESS.c.source == source, ASSET_ADDRESS.c.valid_to > now
+        )
+        connection.execute(ends.values(valid_to=now))
+    statement = insert(connection, ASSET_ADDRESS)
+    statement = statement.on_conflict_do_update(
+        index_elements=["pseudonym", "asset", "source"], set_={"valid_to": statement.excluded.valid_to}
+    )
+    rows = [
+        {"pseudonym": name, "asset": asset, "source": source, "valid_from": now, "valid_to": now + lasts}
+        for name, asset in sorted(claims.items())
+    ]
+    connection.execute(statement, rows)
+
+
+def give_unit(connection: sa.Connection, *, asset: int, unit: int, by: str) -> bool:
+    """Put a device into a unit, unless somebody whose word counts more did otherwise. Whether it changed."""
+    row = connection.execute(sa.select(ASSET.c.unit, ASSET.c.unit_by).where(ASSET.c.id == asset)).one()
+    if row == (unit, by) or not stronger(by, row.unit_by):
+        return False
+    connection.execute(ASSET.update().where(ASSET.c.id == asset).values(unit=unit, unit_by=by))
+    return True
+
+
+def assign(connection: sa.Connection, *, pseudonyms: Iterable[str], unit: int | None, actor: str, now: int) -> int:
+    """A person's word on the unit of devices; ``None`` takes it back. Returns how many devices there are."""
+    by = "" if unit is None else "person"
+    path = "" if unit is None else connection.execute(sa.select(UNIT.c.path).where(UNIT.c.id == unit)).scalar_one()
+    changed = 0
+    wanted = sorted(set(pseudonyms))
+    for some in batches(wanted):
+        where = ASSET.c.pseudonym.in_(some)
+        changed += connection.execute(ASSET.update().where(where).values(unit=unit, unit_by=by)).rowcount
+    facts: dict[str, Fact] = {"unit": path, "devices": changed}
+    about = wanted[0] if len(wanted) == 1 else f"{len(wanted)} devices"
+    audit.record(connection, at=now, actor=actor, action="asset.unit", about=about, facts=facts)
+    return changed
+
+
+def claims(connection: sa.Connection, pseudonyms: Iterable[str]) -> dict[str, list[Claim]]:
+    """Who claims each of these addresses or names, and when."""
+    found: dict[str, list[Claim]] = defaultdict(list)
+    for some in batches(pseudonyms):
+        for row in connection.execute(sa.select(ASSET_ADDRESS).where(ASSET_ADDRESS.c.pseudonym.in_(some))):
+            found[row.pseudonym].append(Claim(row.asset, row.valid_from, row.valid_to))
+    return found
+
+
+def merge(connection: sa.Connection) -> int:
+    """Say of devices that only gateways saw which known device they are, as far as claims tell, and how many changed.
+
+    A device merged here had one holder all the time it was seen. Where holders changed, each total is laid to who held
+    the address then (``reconciling``).
+    """
+    gateway = ASSET.c.source == "gateway"
+    columns = (ASSET.c.id, ASSET.c.pseudonym, ASSET.c.first_seen, ASSET.c.last_seen, ASSET.c.merged_into)
+    seen = connection.execute(sa.select(*columns).where(gateway)).all()
+    claimed = claims(connection, [row.pseudonym for row in seen])
+    changed = []
+    for row in seen:
+        several = claimed.get(row.pseudonym, [])
+        device = resolve(row.first_seen, row.last_seen, several).device
+        whole = any(each.valid_from <= row.first_seen and row.last_seen <= each.valid_to for each in several)
+        target = device if whole and device != row.id else None
+        if target != row.merged_into:
+            changed.append({"it": row.id, "target": target})
+    if changed:
+        update = ASSET.update().where(ASSET.c.id == sa.bindparam("it")).values(merged_into=sa.bindparam("target"))
+        connection.execute(update, changed)
+    return len(changed)
+
+
+class Unmanaged(msgspec.Struct, frozen=True):
+    """A device that a gateway saw and nobody knows."""
+
+    id: int
+    pseudonym: str
+    unit: str
+    first_seen: int
+    last_seen: int
+
+
+def unmanaged(connection: sa.Connection, *, after: int = 0, limit: int = 100) -> list[Unmanaged]:
+    """Devices without agent, in no list, that are no known device's address."""
+    query = (
+        sa.select(ASSET, UNIT.c.path)
+        .select_from(ASSET.outerjoin(UNIT, ASSET.c.unit == UNIT.c.id))
+        .where(ASSET.c.managed.is_(sa.false()), ASSET.c.source == "gateway", ASSET.c.merged_into.is_(None))
+        .where(ASSET.c.id > after)
+        .order_by(ASSET.c.id)
+        .limit(limit)
+    )
+    return [
+        Unmanaged(row.id, row.pseudonym, row.path or "", row.first_seen, row.last_seen)
+        for row in connection.execute(query)
+    ]
+
+
+def without_agent(connection: sa.Connection) -> int:
+    """How many devices there should be on which no agent ever reported."""
+    agents = sa.select(AGENT.c.asset).where(AGENT.c.revoked_at.is_(None))
+    query = (
+        sa.select(sa.func.count()).select_from(ASSET).where(ASSET.c.managed.is_(sa.true()), ASSET.c.id.not_in(agents))
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

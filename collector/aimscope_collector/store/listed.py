@@ -1,0 +1,94 @@
+"""Imported lists of devices in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from aimscope_collector.asset_lists import Listed
+from aimscope_collector.assets import Door, Facts, fits_of, tells_apart
+from aimscope_collector.store import assets, audit, units
+from aimscope_collector.store._insert import batches
+from aimscope_collector.store.tables.fleet import ASSET
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """How a list differed from what was known. ``left`` are devices of an earlier list that are on this one no more."""
+
+    devices: int
+    new: int
+    left: int
+
+
+def take(
+    connection: sa.Connection,
+    *,
+    devices: Sequence[Listed],
+    door: Door,
+    patterns: Sequence[str] = (),
+    actor: str,
+    now: int,
+) -> Imported:
+    """Make a list the fleet there should be: it replaces the last one. Devices with an agent stay, listed or not.
+
+    ``patterns`` are those of inventory rows that only clear names can be compared with.
+    """
+    before = set(connection.execute(sa.select(ASSET.c.id).where(ASSET.c.managed.is_(sa.true()))).scalars())
+    veiled = [door.device(each.names[0]) for each in devices]
+    ids = assets.intern(connection, veiled, source="import", now=now)
+    unit_ids = {path: units.ensure(connection, path=path, actor=actor, now=now) for path in _units(devices)}
+    rows: list[dict[str, object]] = []
+    claims: dict[str, int] = {}
+    for each, name in zip(devices, veiled, strict=True):
+        asset = ids[name.pseudonym]
+        fits = fits_of(Facts(names=each.names, addresses=each.addresses), patterns)
+        rows.append(
+            {
+                "it": asset,
+                "groups": msgspec.json.encode(sorted(each.groups)).decode(),
+                "environment": each.environment,
+                "fits": msgspec.json.encode(fits).decode(),
+            }
+        )
+        claims |= {door.device(other).pseudonym: asset for other in each.names[1:]}
+        claims |= {door.address(text).pseudonym: asset for text in each.addresses if tells_apart(text)}
+        if each.unit:
+            assets.give_unit(connection, asset=asset, unit=unit_ids[each.unit], by="import")
+    if rows:
+        _update(connection, rows)
+    assets.tell(connection, claims=claims, source="import", now=now, lasts=assets.FOREVER)
+    left = _retire(connection, set(ids.values()))
+    done = Imported(len(ids), len(set(ids.values()) - before), left)
+    facts = {"devices": done.devices, "new": done.new, "left": done.left}
+    audit.record(connection, at=now, actor=actor, action="asset.import", about="list", facts=facts)
+    return done
+
+
+def _units(devices: Sequence[Listed]) -> list[str]:
+    return sorted({each.unit for each in devices if each.unit})
+
+
+def _update(connection: sa.Connection, rows: list[dict[str, object]]) -> None:
+    connection.execute(
+        ASSET.update()
+        .where(ASSET.c.id == sa.bindparam("it"))
+        .values(
+            managed=True,
+            source=sa.case((ASSET.c.source == "agent", "agent"), else_="import"),
+            merged_into=None,
+            groups=sa.bindparam("groups"),
+            environment=sa.bindparam("environment"),
+            fits=sa.bindparam("fits"),
+        ),
+        rows,
+    )
+
+
+def _retire(connection: sa.Connection, listed: set[int]) -> int:
+    imported = sa.select(ASSET.c.id).where(ASSET.c.source == "import", ASSET.c.managed.is_(sa.true()))
+    left = sorted(set(connection.execute(imported).scalars()) - listed)
+    for some in batches(left):
+        connection.execute(ASSET.update().where(ASSET.c.id.in_(some)).values(managed=False))
+    return len(left)
