@@ -142,6 +142,31 @@ def covers(wide: str, narrow: str) -> bool:
     return below == above or below.startswith(above + "/")
 
 
+def above(unit: str) -> tuple[str, ...]:
+    """A unit and those above it, the widest first, as they are compared: ``emea``, ``emea/sales``."""
+    parts = unit.casefold().strip("/").split("/")
+    return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
+
+
+class Past:
+    """The decisions about one service and condition, in the order taken, found by unit."""
+
+    def __init__(self, decisions: Iterable[Decision]) -> None:
+        self._by_unit: dict[str | None, list[tuple[int, Decision]]] = {}
+        for place, decision in enumerate(decisions):
+            unit = None if decision.unit is None else decision.unit.casefold().strip("/")
+            self._by_unit.setdefault(unit, []).append((place, decision))
+
+    def of(self, unit: str) -> list[Decision]:
+        """Those for the unit, for the units above it and for the whole organisation, also where it is an exception."""
+        found = [placed for one in (None, *above(unit)) for placed in self._by_unit.get(one, ())]
+        return [decision for _, decision in sorted(found, key=_place)]
+
+
+def _place(placed: tuple[int, Decision]) -> int:
+    return placed[0]
+
+
 def _level(decision: Decision) -> int:
     """How specific: 0 is the whole organisation."""
     return 0 if decision.unit is None else 1 + decision.unit.strip("/").count("/")
@@ -178,8 +203,25 @@ def check(decision: Decision) -> None:
         raise Refused("An escalation puts a question to the committee: write it.")
     if action == "assign" and decision.facts.assignee is None:
         raise Refused("Say whom it is assigned to, or an empty name for nobody.")
+    if any(map(_broken, _texts(decision))):
+        raise Refused("There is a character in it that cannot be kept: write it anew.")
     if decision.facts.wrong is not None:
         _check_wrong(decision, decision.facts.wrong)
+
+
+def _texts(decision: Decision) -> tuple[str, ...]:
+    facts = decision.facts
+    evidence = facts.wrong.evidence if facts.wrong else {}
+    return (
+        *(decision.uid, decision.service, decision.condition, decision.unit or "", *decision.except_units),
+        *(decision.reason, decision.by, facts.question, facts.answers, facts.assignee or "", facts.approver, facts.row),
+        *(facts.wrong.kind if facts.wrong else "", *evidence, *evidence.values()),
+    )
+
+
+def _broken(text: str) -> bool:
+    """Whether NUL or half of a character is in it: not every database keeps those."""
+    return "\0" in text or (not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text))
 
 
 def _check_wrong(decision: Decision, wrong: Wrong) -> None:

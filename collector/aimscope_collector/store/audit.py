@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +19,16 @@ _LOCK: Final = 0x61756469_74
 _BATCH: Final = 1_000
 
 
+class Act(NamedTuple):
+    """What ``record`` takes, for many at once."""
+
+    at: int
+    actor: str
+    action: str
+    about: str
+    facts: Mapping[str, Fact]
+
+
 def record(
     connection: sa.Connection, *, at: int, actor: str, action: str, about: str, facts: Mapping[str, Fact]
 ) -> None:
@@ -27,28 +37,39 @@ def record(
     ``action`` is a stable word (``finding.decided``), ``about`` names the thing, ``facts`` never hold a secret or a
     clear name. Writers wait for each other from here to the end of the transaction, so call it last where that can be.
     """
+    record_all(connection, [Act(at, actor, action, about, facts)])
+
+
+def record_all(connection: sa.Connection, acts: Iterable[Act]) -> None:
+    """Append an entry for each act, in their order; see ``record``."""
     if not is_sqlite(connection):  # SQLite has one writer anyway
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    entry = audit.following(
-        head(connection),
-        at=at,
-        actor=_clean(actor),
-        action=_clean(action),
-        about=_clean(about),
-        facts={_clean(name): _clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()},
-    )
-    connection.execute(
-        AUDIT.insert().values(
-            sequence=entry.sequence,
-            at=entry.at,
-            actor=entry.actor,
-            action=entry.action,
-            object=entry.about,
-            facts=audit.canonical(entry.facts),
-            previous=entry.previous,
-            hash=entry.hash,
+    end = head(connection)
+    rows = []
+    for act in acts:
+        entry = audit.following(
+            end,
+            at=act.at,
+            actor=_clean(act.actor),
+            action=_clean(act.action),
+            about=_clean(act.about),
+            facts={_clean(name): _clean(fact) if isinstance(fact, str) else fact for name, fact in act.facts.items()},
         )
-    )
+        end = Head(entry.sequence, entry.hash)
+        rows.append(
+            {
+                "sequence": entry.sequence,
+                "at": entry.at,
+                "actor": entry.actor,
+                "action": entry.action,
+                "object": entry.about,
+                "facts": audit.canonical(entry.facts),
+                "previous": entry.previous,
+                "hash": entry.hash,
+            }
+        )
+    if rows:
+        connection.execute(AUDIT.insert(), rows)
 
 
 def head(connection: sa.Connection) -> Head:
