@@ -123,8 +123,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks: Annotated[tuple[Look, ...], msgspec.Meta(max_length=MOST_CELLS)] = ()
     runs: Annotated[tuple[Run, ...], msgspec.Meta(max_length=MOST_RUNS)] = ()
     acknowledged: Count = 0
-    """Sequence of the last report of this epoch that the agent knows to be committed: where the collector has never
-    seen that one, it was restored from a backup and asks for ``full_state``."""
+    """As in ``CheckIn``."""
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -160,7 +159,12 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema: int
     epoch: Token
     acknowledged: Count
-    """Sequence of the last report the agent knows to be committed."""
+    """Sequence of the last report of this epoch that the agent knows to be committed; 0 again after ``full_state``.
+
+    A collector that never saw that report was restored from a backup: it answers ``full_state``, and does so until the
+    agent starts from 0. It does not raise its own highest sequence by reports that claim more than it knows: so neither
+    a lost answer nor a killed agent can hide the gap.
+    """
     sent: Moment
     name: Name = ""
     addresses: Annotated[tuple[Name, ...], msgspec.Meta(max_length=64)] = ()

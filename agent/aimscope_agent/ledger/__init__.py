@@ -147,7 +147,7 @@ class Ledger:
 
     def places(self) -> dict[str, bytes]:
         """The place of each source."""
-        return dict(self._run("select source, place from place order by source").fetchall())
+        return self._read(lambda: dict(self._run("select source, place from place order by source").fetchall()))
 
     def begin_scan(self) -> int:
         """The number of the scan that begins now, for its looks and its run: higher than all before."""
@@ -161,18 +161,18 @@ class Ledger:
     @property
     def epoch(self) -> str:
         """What this ledger is called to the collector."""
-        return str(self._run("select epoch from state").fetchone()[0])
+        return self._read(lambda: str(self._run("select epoch from state").fetchone()[0]))
 
     @property
     def acknowledged(self) -> int:
         """Number of the last report the collector is known to have committed."""
-        return self._state("acknowledged")
+        return self._read(lambda: self._state("acknowledged"))
 
     def waiting(self) -> int:
         """Rows the collector does not know yet."""
         queued = "since > 0 and aside = 0"
         counts = f"select (select count(*) from cell where {queued}) + (select count(*) from record where {queued})"  # noqa: S608
-        return int(self._run(counts).fetchone()[0])
+        return self._read(lambda: int(self._run(counts).fetchone()[0]))
 
     def pending(self, now: int, *, most: int = wire.MOST_CELLS, catalogue: str = "", policy: str = "") -> Batch | None:
         """The batch that is on its way, also after a restart; or a new one of ``most`` rows; ``None``: all is known.
