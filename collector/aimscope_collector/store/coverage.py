@@ -1,0 +1,179 @@
+"""How well the fleet could be looked at: who reports, who is silent, what could not be seen, and why."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
+from aimscope_collector.store.tables.sightings import COVERAGE, RUN
+
+_DAY: Final = 86_400
+_LONGEST_LOOK: Final = _DAY
+"""Seconds a look may take where no run record says when it began."""
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """The latest look of one sensor of one agent. ``began`` and ``at`` are by the agent's clock."""
+
+    agent: int
+    sensor: str
+    status: str
+    began: int
+    at: int
+    emits: frozenset[str]
+
+
+def day_of(moment: int) -> int:
+    """Year × 10,000 + month × 100 + day, UTC."""
+    day = datetime.datetime.fromtimestamp(moment, datetime.UTC).date()
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def looks(connection: sa.Connection, *, since: int, only_complete: bool = False) -> list[Looked]:
+    """The latest look of each sensor of each agent since then; with ``only_complete``, the latest that was complete."""
+    c = COVERAGE.c
+    newest = sa.func.row_number().over(
+        partition_by=(c.agent, c.sensor), order_by=(c.day.desc(), c.at.desc(), c.sequence.desc(), c.epoch.desc())
+    )
+    query = sa.select(c.agent, c.sensor, c.status, c.sequence, c.at, c.emits, newest.label("place"))
+    query = query.where(c.source == "", c.day >= day_of(since))
+    if only_complete:
+        query = query.where(c.status == "complete")
+    latest = query.subquery()
+    began = (
+        sa.select(sa.func.max(RUN.c.started))
+        .where(RUN.c.agent == latest.c.agent, RUN.c.sequence == latest.c.sequence, RUN.c.started <= latest.c.at)
+        .correlate(latest)
+        .scalar_subquery()
+    )
+    rows = connection.execute(sa.select(latest, began.label("began")).where(latest.c.place == 1))
+    return [
+        Looked(row.agent, row.sensor, row.status, _began(row.began, row.at), row.at, _kinds(row.emits)) for row in rows
+    ]
+
+
+def _began(said: int | None, at: int) -> int:
+    return at - _LONGEST_LOOK if said is None else said
+
+
+@lru_cache(maxsize=4_096)
+def _kinds(emits: str) -> frozenset[str]:
+    return frozenset(msgspec.json.decode(emits, type=list[str]))
+
+
+def missed(connection: sa.Connection, *, since: int, kinds: frozenset[str]) -> dict[tuple[int, str], int]:
+    """For each agent and kind: what it saw last before this moment was gone at its latest complete look.
+
+    Only where every sensor that would show the kind had a complete look since then; the earliest of them counts.
+    """
+    began: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for look in looks(connection, since=since, only_complete=True):
+        for kind in look.emits & kinds:
+            began[look.agent, kind].append(look.began)
+    sensors: dict[tuple[int, str], int] = defaultdict(int)
+    for look in looks(connection, since=since):
+        for kind in look.emits & kinds:
+            sensors[look.agent, kind] += 1
+    found = {key: min(several) for key, several in began.items() if len(several) == sensors[key]}
+    replaced = sa.select(AGENT.c.id).where(AGENT.c.replaced_by.is_not(None))
+    for agent in connection.execute(replaced).scalars():
+        found |= {(agent, kind): 1 << 52 for kind in kinds}
+    return found
+
+
+class Part(msgspec.Struct, frozen=True):
+    """How many devices of a unit there should be, have an agent, and reported of late."""
+
+    unit: str
+    known: int
+    enrolled: int
+    reported: int
+
+
+def fleet(connection: sa.Connection, *, now: int, within: int) -> list[Part]:
+    """Coverage by unit (the empty one: devices without unit), of managed devices."""
+    working = (
+        sa.select(AGENT.c.asset, sa.func.max(AGENT.c.last_seen).label("last"))
+        .where(AGENT.c.revoked_at.is_(None), AGENT.c.replaced_by.is_(None))
+        .group_by(AGENT.c.asset)
+        .subquery()
+    )
+    recent = sa.case((working.c.last >= now - within, 1), else_=0)
+    path = sa.func.coalesce(UNIT.c.path, "")
+    query = (
+        sa.select(path, sa.func.count(), sa.func.count(working.c.asset), sa.func.sum(recent))
+        .select_from(ASSET.outerjoin(UNIT, ASSET.c.unit == UNIT.c.id).outerjoin(working, working.c.asset == ASSET.c.id))
+        .where(ASSET.c.managed.is_(sa.true()))
+        .group_by(path)
+        .order_by(path)
+    )
+    return [Part(unit, known, enrolled, int(reported)) for unit, known, enrolled, reported in connection.execute(query)]
+
+
+class Silent(msgspec.Struct, frozen=True):
+    """An agent that should have reported."""
+
+    uid: str
+    device: str
+    last_seen: int
+
+
+def silent(connection: sa.Connection, *, now: int, after: int, limit: int = 1_000) -> list[Silent]:
+    """Agents in force that said nothing for ``after`` seconds, the longest silent first."""
+    query = (
+        sa.select(AGENT.c.uid, ASSET.c.pseudonym, AGENT.c.last_seen)
+        .join(ASSET, ASSET.c.id == AGENT.c.asset)
+        .where(AGENT.c.revoked_at.is_(None), AGENT.c.replaced_by.is_(None), AGENT.c.last_seen < now - after)
+        .order_by(AGENT.c.last_seen, AGENT.c.uid)
+        .limit(limit)
+    )
+    return [Silent(*row) for row in connection.execute(query)]
+
+
+class Blind(msgspec.Struct, frozen=True):
+    """Something that could not be looked at, and on how many agents."""
+
+    sensor: str
+    status: str
+    reason: str
+    remedy: str
+    agents: int
+
+
+def gaps(connection: sa.Connection, *, since: int, limit: int = 1_000) -> list[Blind]:
+    """Gaps by sensor and reason since then, the most frequent first."""
+    c = COVERAGE.c
+    agents = sa.func.count(c.agent.distinct())
+    keys = (c.sensor, c.status, c.reason, c.remedy)
+    query = (
+        sa.select(*keys, agents)
+        .where(c.day >= day_of(since), c.status != "complete")
+        .group_by(*keys)
+        .order_by(agents.desc(), *keys)
+        .limit(limit)
+    )
+    return [Blind(*row) for row in connection.execute(query)]
+
+
+def feeds(connection: sa.Connection, *, feed: str) -> dict[int, int]:
+    """Version of a feed in force → how many agents have it; 0 for those that never said."""
+    query = (
+        sa.select(AGENT.c.versions, sa.func.count())
+        .where(AGENT.c.revoked_at.is_(None), AGENT.c.replaced_by.is_(None))
+        .group_by(AGENT.c.versions)
+    )
+    found: dict[int, int] = defaultdict(int)
+    for said, agents in connection.execute(query):
+        found[msgspec.json.decode(said, type=dict[str, int]).get(feed, 0)] += agents
+    return dict(found)
+
+
+def stale(connection: sa.Connection, *, feed: str, version: int) -> int:
+    """How many agents have an older version of a feed than this one."""
+    return sum(agents for known, agents in feeds(connection, feed=feed).items() if known < version)
