@@ -101,6 +101,11 @@ AGENT = table(
     Column("notices", Json, nullable=False, server_default="[]"),
     Column("policy_acknowledged", Long, nullable=False, server_default="0"),
     Column("last_seen", Long, nullable=False),
+    Column("introduced", Long, nullable=False, server_default="0"),  # pieces of evidence nobody had reported before
+    Column("rotated_at", Long),  # when the present secret was first used
+    Column("changed", Long, nullable=False, server_default="0"),  # number of the last change to who may report
+    sa.Index("ix_agent_changed", "changed"),
+    sa.Index("ix_agent_machine", "machine"),
     sa.Index("ix_agent_asset", "asset"),
     sa.Index("ix_agent_last_seen", "last_seen"),
 )
@@ -111,6 +116,7 @@ EPOCH = table(
     Column("agent", Id, ForeignKey("agent.id"), nullable=False),
     Column("value", Text, nullable=False),
     Column("sequence", Long, nullable=False, server_default="0"),  # highest committed
+    Column("gap", Long, nullable=False, server_default="0"),  # report that showed that earlier ones are not here
     Column("began_at", Long, nullable=False),
     UniqueConstraint("agent", "value"),
 )

@@ -1,0 +1,1 @@
+"""What speaks HTTP: routes of agents as bare ASGI, routes of people with Litestar."""

@@ -1,0 +1,144 @@
+"""Everything the agents' door stands on: made once by whoever assembles the application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from aimscope_collector.door import Door
+from aimscope_collector.ingest.directory import Directory
+from aimscope_collector.ingest.limits import Bucket, Limits
+from aimscope_collector.ingest.remembered import Recent, Remembered
+from aimscope_collector.store.agents import Known
+from aimscope_collector.store.presence import News, Presence, write
+from aimscope_collector.store.writer import Unavailable, Writer
+from aimscope_signatures import wire
+from aimscope_signatures.matcher import Matcher
+
+_TICK: Final = 0.4
+"""Seconds between looks at what has changed: a revocation is in force everywhere within a second."""
+_ADDRESSES: Final = 4_096
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request needs. ``assemble`` fills in what nobody chooses.
+
+    ``matcher`` gives the collector's catalogue in force; ``now`` seconds since 1970 UTC; ``uniform`` a number from 0
+    to 1, for jitter only.
+    """
+
+    engine: sa.Engine
+    door: Door
+    writer: Writer
+    presence: Presence
+    directory: Directory
+    remembered: Remembered
+    matcher: Callable[[], Matcher]
+    now: Callable[[], int]
+    uniform: Callable[[], float]
+    limits: Limits
+    enrolments: Bucket
+    strangers: Bucket
+    failures: Recent[str, Bucket]
+    """Refused enrolments by address."""
+    bodies: asyncio.Semaphore
+
+    def jittered(self, seconds: float) -> int:
+        """About so many seconds, so that a fleet does not come all at once."""
+        spread = self.limits.jitter * (2 * self.uniform() - 1)
+        return max(1, min(86_400, round(seconds * (1 + spread))))
+
+
+def assemble(
+    engine: sa.Engine,
+    door: Door,
+    *,
+    matcher: Callable[[], Matcher],
+    now: Callable[[], int],
+    uniform: Callable[[], float],
+    limits: Limits | None = None,
+    writer: Writer | None = None,
+) -> Context:
+    """A context with empty memory. ``serving`` brings it to life."""
+    chosen = limits or Limits()
+    return Context(
+        engine=engine,
+        door=door,
+        writer=writer or Writer(engine),
+        presence=Presence(),
+        directory=Directory(chosen),
+        remembered=Remembered(),
+        matcher=matcher,
+        now=now,
+        uniform=uniform,
+        limits=chosen,
+        enrolments=Bucket(chosen.enrolments_a_second, chosen.enrolments_a_second),
+        strangers=Bucket(chosen.strangers_a_second, chosen.strangers_a_second),
+        failures=Recent(_ADDRESSES),
+        bodies=asyncio.Semaphore(chosen.most_reading),
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(context: Context) -> AsyncIterator[None]:
+    """Start the writer, know all agents, and keep up with the database until the end; then write what is left."""
+    context.writer.start()
+    await refresh(context)
+    beat = asyncio.create_task(_beat(context))
+    try:
+        yield
+    finally:
+        beat.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await beat
+        with contextlib.suppress(Unavailable):
+            await flush(context)
+        await asyncio.to_thread(context.writer.stop)
+
+
+async def refresh(context: Context) -> None:
+    """Learn what has changed in the database. Raises what the database raises."""
+    if context.directory.apply(await asyncio.to_thread(_news, context)):
+        context.remembered.clear()
+
+
+def _news(context: Context) -> tuple[list[Known], dict[str, wire.Feed], int]:
+    with context.engine.connect() as connection:
+        return context.directory.news(connection)
+
+
+async def _beat(context: Context) -> None:
+    """Twice a second: what has changed; once a second: signs of life."""
+    flushing: asyncio.Task[None] | None = None
+    for number in itertools.count():
+        await asyncio.sleep(_TICK)
+        with contextlib.suppress(sa.exc.SQLAlchemyError):  # the next beat tries again
+            await refresh(context)
+        if number % 2 and len(context.presence) and (flushing is None or flushing.done()):
+            flushing = asyncio.create_task(_try_flush(context))
+
+
+async def flush(context: Context) -> None:
+    """Write signs of life. Raises ``Unavailable``: they are kept for the next time."""
+    news = context.presence.take()
+    try:
+        await context.writer.run(functools.partial(_written, news))
+    except BaseException:
+        context.presence.put_back(news)
+        raise
+
+
+def _written(news: News, connection: sa.Connection) -> None:
+    write(connection, news)
+
+
+async def _try_flush(context: Context) -> None:
+    with contextlib.suppress(Unavailable):
+        await flush(context)

@@ -1,0 +1,36 @@
+"""Merges totals into SQLite: many rows in one statement, for which the interpreter's lock is let go only once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+COLUMNS: Final = 14
+_ROW: Final = "(" + ",".join("?" * COLUMNS) + ")"
+_MERGE: Final = """
+on conflict do update set
+  count = max(count, excluded.count), first = min(first, excluded.first), last = max(last, excluded.last),
+  bytes_out = max(ifnull(bytes_out, excluded.bytes_out), ifnull(excluded.bytes_out, bytes_out)),
+  bytes_in = max(ifnull(bytes_in, excluded.bytes_in), ifnull(excluded.bytes_in, bytes_in)),
+  days = days | excluded.days, identity = max(identity, excluded.identity), presence = max(presence, excluded.presence)
+where excluded.count > count or excluded.first < first or excluded.last > last or (days | excluded.days) <> days
+  or excluded.identity > identity or excluded.presence > presence
+  or ifnull(excluded.bytes_out, -1) > ifnull(bytes_out, -1) or ifnull(excluded.bytes_in, -1) > ifnull(bytes_in, -1)
+"""
+_INSERT: Final = (
+    "insert into sighting (month, agent, epoch, asset, evidence, subject, count, first, last, bytes_out, bytes_in,"
+    " days, identity, presence) values "
+)
+_STATEMENTS: Final = {size: _INSERT + ",".join([_ROW] * size) + _MERGE for size in (256, 32, 4, 1)}
+
+
+def upsert(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Merge rows in the order of the table's columns; sorted by key they touch each page once."""
+    at = 0
+    for size, statement in _STATEMENTS.items():
+        while len(rows) - at >= size:
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows[at : at + size])))
+            at += size
