@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -78,7 +79,7 @@ def plant(engine: sa.Engine, rows: int) -> None:
             connection.exec_driver_sql(statement, values)
         else:
             copy = f"copy sighting ({', '.join(columns)}) from stdin"
-            driver = connection.connection.driver_connection
+            driver: Any = connection.connection.driver_connection
             with driver.cursor().copy(copy) as sink:
                 for row in values:
                     sink.write_row(row)

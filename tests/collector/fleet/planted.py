@@ -13,6 +13,7 @@ from nacl.public import PrivateKey
 
 from aimscope_collector.door import Door
 from aimscope_collector.inventory.model import Inventory
+from aimscope_collector.judging import Row
 from aimscope_collector.reconciling import Knowledge, Outcome, Reconciler
 from aimscope_collector.store import assets, findings, units
 from aimscope_collector.store.database import writing
@@ -193,7 +194,7 @@ class Planted:
         """Findings brought up to date."""
         return Reconciler(self.engine, door=DOOR).run(Knowledge(inventory, SERVICES), now=now, **options)
 
-    def findings(self, *, gone: bool = False) -> dict[tuple[str, str, str], findings.Row]:
+    def findings(self, *, gone: bool = False) -> dict[tuple[str, str, str], Row]:
         """Findings by service, unit and condition."""
         with self.engine.connect() as connection:
             return {(row.service, row.unit, row.condition): row for row in findings.rows(connection, gone=gone)}
