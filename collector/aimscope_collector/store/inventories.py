@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -136,8 +137,12 @@ def _select() -> sa.Select[tuple[int, int, int, str, str, str]]:
     )
 
 
-def _version(row: sa.Row[tuple[int, int, int, str, str, str]]) -> Version:
-    number, created_at, effective_from, author, note, digest = row
+def _version(row: sa.Row[Any]) -> Version:
     return Version(
-        number=number, created_at=created_at, effective_from=effective_from, author=author, note=note, digest=digest
+        number=row.number,
+        created_at=row.created_at,
+        effective_from=row.effective_from,
+        author=row.author,
+        note=row.note,
+        digest=row.digest,
     )
