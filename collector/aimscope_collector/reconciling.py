@@ -102,7 +102,9 @@ class Reconciler:
         if not services:
             return None
         try:
-            return self.run(knowledge, now=now, services=sorted(services))
+            with self._engine.connect() as connection:
+                counted = aggregates.counted_for(connection, sorted(services))
+            return self.run(knowledge, now=now, services=sorted(services | counted))
         except BaseException:
             self.touch(services)
             raise

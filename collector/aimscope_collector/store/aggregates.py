@@ -253,6 +253,7 @@ def _total(column: sa.Column[Any]) -> sa.ColumnElement[int]:
 def evidence(connection: sa.Connection, services: Sequence[str] | None = None) -> dict[int, Evidence]:
     """Pieces of evidence, of all services or some (the empty one: what no catalogue knows)."""
     query = sa.select(EVIDENCE.c.id, EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields)
+    query = query.where(EVIDENCE.c.withdrawn.is_(sa.false()))
     if services is not None:
         query = query.where(EVIDENCE.c.service.in_(sorted(services)))
     found = connection.execute(query).all()
@@ -261,6 +262,12 @@ def evidence(connection: sa.Connection, services: Sequence[str] | None = None) -
         row.id: Evidence(row.id, row.service, row.kind, fields_of(row.kind, row.fields), telling.get(row.id, ()))
         for row in found
     }
+
+
+def counted_for(connection: sa.Connection, services: Sequence[str]) -> set[str]:
+    """The services that evidence counts for which agents still call by these names."""
+    query = sa.select(EVIDENCE.c.service).where(EVIDENCE.c.said.in_(services)).distinct()
+    return set(connection.execute(query).scalars())
 
 
 def fields_of(kind: str, text: str) -> tuple[tuple[str, str], ...]:

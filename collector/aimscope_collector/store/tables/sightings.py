@@ -22,6 +22,9 @@ EVIDENCE = table(
     Column("held", Json, nullable=False, server_default="[]"),  # by the collector's own matcher
     Column("confirmed", Boolean, nullable=False, server_default=sa.false()),  # the collector's catalogue agrees
     Column("catalogue", Text, nullable=False, server_default=""),  # version that was asked
+    Column(
+        "withdrawn", Boolean, nullable=False, server_default=sa.false()
+    ),  # the catalogue says so no more: not counted
     sa.Index("ix_evidence_service", "service"),
 )
 

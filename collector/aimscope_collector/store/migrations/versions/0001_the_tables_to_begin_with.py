@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("held", sa.Text(), server_default="[]", nullable=False),
         sa.Column("confirmed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("catalogue", sa.Text(), server_default="", nullable=False),
+        sa.Column("withdrawn", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
         sa.UniqueConstraint("key", name=op.f("uq_evidence_key")),
         sqlite_with_rowid=True,
