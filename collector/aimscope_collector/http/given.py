@@ -1,0 +1,34 @@
+"""What every answer is made from. Assembled once, handed to all handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from aimscope_collector.door import Door
+from aimscope_collector.services import Service
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """The collector as handlers see it.
+
+    ``now`` is the time in seconds since 1970 UTC, ``randomness`` gives so many bytes, ``open_name`` opens a sealed
+    name and raises ``keys.KeysError`` where the private key is kept elsewhere. ``touch`` asks for reconciliation of
+    services (``None``: of all). ``used`` notes that a key was used.
+    """
+
+    engine: sa.Engine
+    door: Door
+    now: Callable[[], int]
+    randomness: Callable[[int], bytes]
+    services: Mapping[str, Service]
+    catalogue: str
+    version: str
+    open_name: Callable[[Literal["people", "devices"], bytes], str]
+    touch: Callable[[frozenset[str] | None], None]
+    used: Callable[[int], None]
+    publish_policy: Callable[[sa.Connection, bytes, str], int]
+    preview: Callable[[sa.Connection, bytes, str], object]
