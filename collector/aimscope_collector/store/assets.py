@@ -13,7 +13,7 @@ from typing import Final, Literal
 import msgspec
 import sqlalchemy as sa
 
-from aimscope_collector.assets import Claim, Veiled, resolve, stronger
+from aimscope_collector.assets import Claim, Veiled, stronger
 from aimscope_collector.audit import Fact
 from aimscope_collector.store import audit
 from aimscope_collector.store._insert import batches, insert
@@ -130,8 +130,8 @@ def claims(connection: sa.Connection, pseudonyms: Iterable[str]) -> dict[str, li
 def merge(connection: sa.Connection) -> int:
     """Say of devices that only gateways saw which known device they are, as far as claims tell, and how many changed.
 
-    A device merged here had one holder all the time it was seen. Where holders changed, each total is laid to who held
-    the address then (``reconciling``).
+    A device merged here had one holder only, all the time. Where holders changed, each total is laid to who held the
+    address then (``reconciling``).
     """
     gateway = ASSET.c.source == "gateway"
     columns = (ASSET.c.id, ASSET.c.pseudonym, ASSET.c.first_seen, ASSET.c.last_seen, ASSET.c.merged_into)
@@ -140,9 +140,9 @@ def merge(connection: sa.Connection) -> int:
     changed = []
     for row in seen:
         several = claimed.get(row.pseudonym, [])
-        device = resolve(row.first_seen, row.last_seen, several).device
+        holders = {claim.device for claim in several} - {row.id}
         whole = any(each.valid_from <= row.first_seen and row.last_seen <= each.valid_to for each in several)
-        target = device if whole and device != row.id else None
+        target = min(holders) if whole and len(holders) == 1 else None
         if target != row.merged_into:
             changed.append({"it": row.id, "target": target})
     if changed:
