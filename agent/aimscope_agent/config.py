@@ -1,7 +1,7 @@
 """The local configuration: what the owner of this machine allows aimscope to do and to keep.
 
 One YAML file; an unknown key is an error with its field. Everything has a safe default, so no file is needed. Entries
-that are no lists can be set in the environment, too: ``AIMSCOPE_``, section and entry, such as ``AIMSCOPE_PRIVACY_USERS``.
+that are no lists can be set in the environment, too: ``AIMSCOPE_``, section and entry, as ``AIMSCOPE_PRIVACY_USERS``.
 """
 
 from __future__ import annotations
