@@ -40,6 +40,21 @@ def upsert(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         connection.exec_driver_sql(_STATEMENT, tuple(_array(column) for column in columns))
 
 
+_DETAILS: Final = """
+insert into detail as d (agent, evidence, details, at)
+select * from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
+on conflict (agent, evidence) do update set details = excluded.details, at = excluded.at
+where excluded.at > d.at or (excluded.at = d.at and excluded.details > d.details collate "C")
+"""
+
+
+def details(connection: sa.Connection, rows: Sequence[tuple[int, int, str, int]]) -> None:
+    """Keep the latest details of agent and evidence; each of these pairs is there once, in their order."""
+    for at in range(0, len(rows), _CHUNK):
+        columns = zip(*rows[at : at + _CHUNK], strict=True)
+        connection.exec_driver_sql(_DETAILS, tuple(list(column) for column in columns))
+
+
 def _array(column: tuple[Any, ...]) -> str:
     """PostgreSQL's text for an array of numbers: a fifth of the time the driver takes for a list."""
     return "{" + ",".join(["null" if each is None else str(each) for each in column]) + "}"

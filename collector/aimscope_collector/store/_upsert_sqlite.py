@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -24,13 +24,29 @@ _INSERT: Final = (
     "insert into sighting (month, agent, epoch, asset, evidence, subject, count, first, last, bytes_out, bytes_in,"
     " days, identity, presence) values "
 )
-_STATEMENTS: Final = {size: _INSERT + ",".join([_ROW] * size) + _MERGE for size in (256, 32, 4, 1)}
+_SIZES: Final = (256, 32, 4, 1)
+_STATEMENTS: Final = {size: _INSERT + ",".join([_ROW] * size) + _MERGE for size in _SIZES}
+_KEEP: Final = "insert into detail (agent, evidence, details, at) values "
+_LATER: Final = """
+on conflict do update set details = excluded.details, at = excluded.at
+where excluded.at > at or (excluded.at = at and excluded.details > details)
+"""
+_DETAILS: Final = {size: _KEEP + ",".join(["(?,?,?,?)"] * size) + _LATER for size in _SIZES}
 
 
 def upsert(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Merge rows in the order of the table's columns; sorted by key they touch each page once."""
+    _run(connection, _STATEMENTS, rows)
+
+
+def details(connection: sa.Connection, rows: Sequence[tuple[int, int, str, int]]) -> None:
+    """Keep the latest details of agent and evidence."""
+    _run(connection, _DETAILS, rows)
+
+
+def _run(connection: sa.Connection, statements: Mapping[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
     at = 0
-    for size, statement in _STATEMENTS.items():
+    for size, statement in statements.items():
         while len(rows) - at >= size:
             connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows[at : at + size])))
             at += size

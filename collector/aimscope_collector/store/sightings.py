@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from types import ModuleType
 from typing import Any, Final
 
 import msgspec
@@ -17,12 +19,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from aimscope_collector.store import _upsert_postgresql, _upsert_sqlite
 from aimscope_collector.store.database import is_sqlite
 from aimscope_collector.store.tables.fleet import EPOCH
-from aimscope_collector.store.tables.sightings import COVERAGE, DETAIL, RUN
+from aimscope_collector.store.tables.sightings import COVERAGE, RUN
 from aimscope_signatures import wire
 
 Row = tuple[int, int, int, int, int, int, int, int, int, int | None, int | None, int, int, int]
 """A total in the order of the table's columns, its key first."""
 _CHUNK: Final = 500
+_key: Final = itemgetter(*range(6))
 _counts_of = msgspec.json.Decoder(dict[str, int]).decode
 
 
@@ -61,21 +64,14 @@ def keep(connection: sa.Connection, batches: Sequence[Batch]) -> list[Kept]:
     crosswise.
     """
     answers = _advance(connection, batches)
-    rows: list[Row] = []
-    for batch in batches:
-        rows.extend(batch.rows)
+    rows = [row for batch in batches for row in batch.rows]
     if rows:
         rows.sort(key=_key)
-        upsert = _upsert_sqlite.upsert if is_sqlite(connection) else _upsert_postgresql.upsert
-        upsert(connection, rows)
+        _hot(connection).upsert(connection, rows)
     _keep_details(connection, batches)
     _keep_looks(connection, batches)
     _keep_runs(connection, batches)
     return answers
-
-
-def _key(row: Row) -> tuple[int, ...]:
-    return row[:6]
 
 
 def _advance(connection: sa.Connection, batches: Sequence[Batch]) -> list[Kept]:
@@ -133,18 +129,13 @@ def _keep_details(connection: sa.Connection, batches: Iterable[Batch]) -> None:
             latest[key] = max(latest.get(key, (at, details)), (at, details))
     if not latest:
         return
-    insert = insert_into(connection, DETAIL)
-    new = insert.excluded
-    statement = insert.on_conflict_do_update(
-        index_elements=[DETAIL.c.agent, DETAIL.c.evidence],
-        set_={"details": new.details, "at": new.at},
-        where=sa.or_(new.at > DETAIL.c.at, sa.and_(new.at == DETAIL.c.at, new.details > DETAIL.c.details)),
-    )
-    rows = [
-        {"agent": agent, "evidence": evidence, "details": details, "at": at}
-        for (agent, evidence), (at, details) in sorted(latest.items())
-    ]
-    connection.execute(statement, rows)
+    rows = [(agent, evidence, details, at) for (agent, evidence), (at, details) in sorted(latest.items())]
+    _hot(connection).details(connection, rows)
+
+
+def _hot(connection: sa.Connection) -> ModuleType:
+    """The statements that are written once for each database."""
+    return _upsert_sqlite if is_sqlite(connection) else _upsert_postgresql
 
 
 _Look = tuple[int, str, str, str, str, str, int]

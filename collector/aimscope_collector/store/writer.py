@@ -16,14 +16,16 @@ from typing import Any, Final, Generic, TypeVar, cast
 import sqlalchemy as sa
 
 from aimscope_collector.store import sightings
-from aimscope_collector.store.database import writing
+from aimscope_collector.store.database import is_sqlite
 from aimscope_collector.store.sightings import Batch, Kept
 
 T = TypeVar("T")
-_MOST_ROWS: Final = 20_000
+_MOST_ROWS: Final = 5_000
 """Rows of one transaction: what a check-in's neighbour waits for at most."""
 _MOST_WAITING: Final = 200_000
 """Rows that may wait. More are refused with a time to come back: memory stays flat."""
+_PRAGMAS: Final = ("wal_autocheckpoint = 8000", "cache_size = -32000")
+"""Of SQLite: pages that may gather before they are copied to their places, and memory for pages (KiB, negative)."""
 _JOB_ROWS: Final = 20
 """What something that is no report counts for."""
 _CONTENT: Final = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, OverflowError, UnicodeError)
@@ -64,6 +66,7 @@ class Writer:
         self._lock = threading.Lock()
         self._waiting = 0
         self._thread: threading.Thread | None = None
+        self._connection: sa.Connection | None = None
 
     @property
     def waiting(self) -> int:
@@ -125,6 +128,7 @@ class Writer:
                 self._write(group)
                 with self._lock:
                     self._waiting -= rows
+        self._disconnect()
 
     def _write(self, group: Sequence[_Item[Any]]) -> None:
         try:
@@ -139,16 +143,40 @@ class Writer:
             _answer(group, results)
 
     def _commit(self, group: Sequence[_Item[Any]]) -> list[Any]:
-        results: list[Any] = [None] * len(group)
-        with writing(self._engine) as connection:
-            batches = [at for at, item in enumerate(group) if isinstance(item.work, Batch)]
-            kept = sightings.keep(connection, [cast("Batch", group[at].work) for at in batches]) if batches else []
-            for at, answer in zip(batches, kept, strict=True):
-                results[at] = answer
-            for at, item in enumerate(group):
-                if not isinstance(item.work, Batch):
-                    results[at] = item.work(connection)
-        return results
+        try:
+            connection = self._connected()
+            with connection.begin():
+                return _results(connection, group)
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _connected(self) -> sa.Connection:
+        """One connection for all: SQLite keeps its pages in memory as long as no other connection has written."""
+        if self._connection is None:
+            connection = self._engine.connect().execution_options(aimscope_writes=True)
+            self._connection = connection
+            if is_sqlite(connection):
+                cursor = connection.connection.cursor()
+                for pragma in _PRAGMAS:
+                    cursor.execute(f"pragma {pragma}")
+                cursor.close()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                connection.invalidate()
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                connection.close()
+
+
+def _results(connection: sa.Connection, group: Sequence[_Item[Any]]) -> list[Any]:
+    """Reports first, all of them together; then other work in the order in which it came."""
+    reports = [item.work for item in group if isinstance(item.work, Batch)]
+    kept = iter(sightings.keep(connection, reports) if reports else ())
+    return [next(kept) if isinstance(item.work, Batch) else item.work(connection) for item in group]
 
 
 def _is_ours(error: BaseException) -> bool:
