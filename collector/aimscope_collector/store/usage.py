@@ -39,8 +39,7 @@ def _seen(connection: sa.Connection, month: int, services: Sequence[str] | None)
         query = query.where(EVIDENCE.c.service.in_(sorted(services)))
     result = connection.execution_options(stream_results=True).execute(query)
     for some in result.partitions(_FETCH):
-        for row in some:
-            yield row._tuple()  # noqa: SLF001  # public, for all its name
+        yield from some
     result.close()
 
 
