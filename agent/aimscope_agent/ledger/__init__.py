@@ -11,6 +11,7 @@ is to know, not with how long nobody listens.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -296,8 +297,8 @@ class Ledger:
             raise LedgerError(f"{self.path} holds what cannot be read", damaged=True) from None
 
     def _written(self, work: Callable[[], Result]) -> Result:
-        """What ``work`` gives, committed. Where the disk is full, room is made: reserve first, then descriptions."""
-        for make_room in (self._reserve.give_up, self._slim, None):
+        """What ``work`` gives, committed. Where the disk is full, room is made: reserve before descriptions."""
+        for make_room in (self._checkpoint, self._give_up, self._slim, None):
             try:
                 return self._read(lambda: self._transaction(work))
             except _FullError as error:
@@ -321,6 +322,15 @@ class Ledger:
             raise
         return result
 
+    def _checkpoint(self) -> None:
+        """Move what was committed from the log to the database: the log's room is free again."""
+        with contextlib.suppress(sqlite3.Error):
+            self._run("pragma wal_checkpoint(truncate)")
+
+    def _give_up(self) -> None:
+        if self._reserve.give_up():
+            self._checkpoint()
+
     def _slim(self) -> None:
         """Give up what only describes, slice by slice: there may be room for a small transaction alone."""
         last = ""
@@ -329,9 +339,9 @@ class Ledger:
             start = last
             try:
                 self._transaction(lambda start=start: self._run(_SLIM, [start, _SLICE]))  # type: ignore[misc]
-                self._run("pragma wal_checkpoint(truncate)")
             except (_FullError, sqlite3.Error):
                 return
+            self._checkpoint()
             self.slimmed = len(keys) < _SLICE
             last = keys[-1][0] if keys else ""
 

@@ -12,6 +12,8 @@ from sqlite_utils import Database
 
 SCHEMA: Final = 2
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+_LOG_PAGES: Final = 64
+_LOG_BYTES: Final = 1 << 20
 _FULL: Final = sqlite3.SQLITE_FULL
 _QUEUED: Final = (
     "change integer not null default 0",  # number of the commit that last changed it
@@ -97,6 +99,8 @@ def _begun(connection: sqlite3.Connection, path: Path, epoch: str) -> Database:
     run("pragma locking_mode = exclusive")
     run("pragma journal_mode = wal")
     run("pragma synchronous = full")
+    run(f"pragma wal_autocheckpoint = {_LOG_PAGES}")  # a long log is what fills a small disk
+    run(f"pragma journal_size_limit = {_LOG_BYTES}")
     connection.create_function("crc", 2, checksum, deterministic=True)
     database = Database(connection, execute_plugins=False)
     run("begin immediate")
