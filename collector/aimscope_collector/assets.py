@@ -60,15 +60,26 @@ class Resolved(msgspec.Struct, frozen=True):
     why: Literal["", "nobody", "several"] = ""
 
 
-def resolve(first: int, last: int, claims: Iterable[Claim]) -> Resolved:
+SLACK: Final = 7_200
+"""Seconds for which an address stays whose it was: agents say anew once an hour what they have."""
+
+
+def resolve(first: int, last: int, claims: Sequence[Claim]) -> Resolved:
     """Who had an address from ``first`` to ``last``: the only device that claims it for any part of that time.
 
-    Where two claim it nobody can tell, and a use must not be laid at the wrong door.
+    Where two claim it nobody can tell, and a use must not be laid at the wrong door. Shortly before and after its claim
+    a device has an address as well, unless another one claims it at that very time.
     """
-    devices = {claim.device for claim in claims if claim.valid_from <= last and first <= claim.valid_to}
+    devices = _holders(first - SLACK, last + SLACK, claims)
+    if len(devices) > 1 and last - first <= SLACK:
+        devices = _holders(first, last, claims) or devices
     if len(devices) == 1:
         return Resolved(devices.pop())
     return Resolved(None, "several" if devices else "nobody")
+
+
+def _holders(first: int, last: int, claims: Iterable[Claim]) -> set[int]:
+    return {claim.device for claim in claims if claim.valid_from <= last and first <= claim.valid_to}
 
 
 def is_address(text: str) -> bool:
@@ -157,15 +168,6 @@ def _by(text: str) -> By:
     return next((by for by in STRONGEST if by == text), "")
 
 
-def fits_of(facts: Facts, patterns: Iterable[str]) -> tuple[str, ...]:
-    """Which patterns of rows (names, addresses, networks, ``*``) a device fits: kept, because its name is not.
-
-    Patterns without ``*``, ``?``, ``[`` and ``/`` are left out: they are compared as pseudonyms, whenever that is.
-    """
-    place = Place(host="", names=(*facts.names, *facts.addresses))
-    return tuple(sorted({each for each in patterns if is_pattern(each) and Machines((each,)).cover(place)}))
-
-
 def is_pattern(text: str) -> bool:
     """Whether a pattern stands for more than one name, so that only a clear name can be compared with it."""
     return any(mark in text for mark in "*?[/")
@@ -173,3 +175,29 @@ def is_pattern(text: str) -> bool:
 
 def _any_fits(names: Sequence[str], pattern: str) -> bool:
     return any(fnmatchcase(name.casefold(), pattern.strip().casefold()) for name in names if name)
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """Where a device belongs by rules and its own tag, and the patterns of inventory rows that it fits.
+
+    Plain names are no patterns: they are compared as pseudonyms, whenever that is.
+    """
+
+    unit: int | None
+    by: By
+    fits: tuple[str, ...]
+
+
+class Placer:
+    """Rules, units and patterns, asked at the door while names are clear. Made anew when any of them changes."""
+
+    def __init__(self, rules: Iterable[UnitRule], units: Mapping[str, int], patterns: Iterable[str]) -> None:
+        self._rules = tuple(rules)
+        self._units = dict(units)
+        self._patterns = {each: Machines((each,)) for each in patterns if is_pattern(each)}
+
+    def place(self, facts: Facts) -> Placed:
+        """Where a device belongs."""
+        unit, by = unit_of(facts, self._rules, self._units)
+        place = Place(host="", names=(*facts.names, *facts.addresses))
+        return Placed(unit, by, tuple(sorted(each for each, them in self._patterns.items() if them.cover(place))))

@@ -20,6 +20,7 @@ from aimscope_signatures.kinds import IDENTITIES, KINDS
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Detection, Held, Observation, Value
 from aimscope_signatures.sections import SECTIONS
+from aimscope_signatures.unknown import candidate
 
 _AT_ONCE: Final = 2_000
 
@@ -40,13 +41,14 @@ class Again:
         self._matcher = matcher
         self._tested = _tested(matcher.catalogue)
 
-    def ask(self, said: str, kind: str, fields: Iterable[tuple[str, str]]) -> Answer:
+    def ask(self, said: str, kind: str, fields: Collection[tuple[str, str]]) -> Answer:
         """What evidence is, of which agents say that it is ``said`` (empty: AI that they do not know).
 
         An agent sees more than it sends. So its word stands where the evidence does not hold everything that the
         catalogue looks at; where it does, and no longer fits, the word is withdrawn.
         """
-        found = {each.service: each for each in self._matcher.match(Observation(kind, _values(kind, fields)))}
+        observation = Observation(kind, _values(kind, fields))
+        found = {each.service: each for each in self._matcher.match(observation)}
         if said in found:
             return Answer(said, confirmed=True, held=found[said].held)
         known = said in self._matcher.catalogue
@@ -54,7 +56,11 @@ class Again:
         if found and (not known or whole):
             best = min(found.values(), key=_best_first)
             return Answer(best.service, confirmed=True, held=best.held)
-        return Answer(said, confirmed=False, withdrawn=bool(said) and known and whole)
+        if not said:
+            unknown = candidate(observation, ())
+            return Answer(said, confirmed=unknown is not None, held=unknown.held if unknown else ())
+        # evidence that was collapsed to its kind has no fields, and disproves nothing
+        return Answer(said, confirmed=False, withdrawn=known and whole and any(text for _, text in fields))
 
 
 def _best_first(detection: Detection) -> tuple[int, str]:
@@ -90,7 +96,9 @@ def _tested(catalogue: Catalogue) -> dict[str, frozenset[str]]:
 
 
 def rematch(engine: sa.Engine, matcher: Matcher, *, version: str = "") -> frozenset[str]:
-    """Ask about all evidence that was not asked about by this version; returns the services whose findings changed.
+    """Ask this catalogue about evidence it was not asked about, or that it does not confirm under the agents' name.
+
+    Returns the services whose findings change.
 
     Can be interrupted: what was asked is marked, and the next call goes on.
     """
@@ -105,6 +113,8 @@ def rematch(engine: sa.Engine, matcher: Matcher, *, version: str = "") -> frozen
             return frozenset(touched)
         after = some[-1].id
         answers = [(stored, again.ask(stored.said, stored.kind, stored.fields)) for stored in some]
+        if all(_is_answered(stored, answer, version) for stored, answer in answers):
+            continue
         with writing(engine) as connection:
             updates = [_update(connection, stored, answer, version) for stored, answer in answers]
             rematched.write(connection, updates)
@@ -125,6 +135,12 @@ def _update(connection: sa.Connection, stored: Stored, answer: Answer, version: 
         held=msgspec.json.encode(answer.held).decode(),
         catalogue=version,
     )
+
+
+def _is_answered(stored: Stored, answer: Answer, version: str) -> bool:
+    """Whether everything is known already, so that nothing has to be written."""
+    same = (stored.service, stored.confirmed) == (answer.service, answer.confirmed)
+    return stored.catalogue == version and same and stored.withdrawn == answer.withdrawn
 
 
 def _touched(before: Collection[Stored], after: Collection[Update]) -> set[str]:

@@ -13,16 +13,14 @@ from typing import Final, Literal
 import msgspec
 import sqlalchemy as sa
 
-from aimscope_collector.assets import Claim, Veiled, stronger
+from aimscope_collector.assets import SLACK, Claim, Placed, Placer, Veiled, stronger
 from aimscope_collector.audit import Fact
-from aimscope_collector.store import audit
+from aimscope_collector.store import audit, units
 from aimscope_collector.store._insert import batches, insert
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, ASSET_ADDRESS, UNIT
 
 Source = Literal["agent", "gateway", "import"]
 Teller = Literal["agent", "import", "dhcp", "reverse"]
-LEASE: Final = 3_600
-"""Seconds for which an address stays a device's after it last said so."""
 FOREVER: Final = 1 << 52
 
 
@@ -59,8 +57,8 @@ def of_agent(
 ) -> int:
     """The device an agent runs on, with the addresses it says it has.
 
-    Called at enrolment, when a check-in says something else than the last one, and before ``LEASE`` has passed.
-    Two machines of one name that both live are told apart by whoever calls: they hand in different pseudonyms.
+    Called at enrolment, when a check-in says something else than the last one, and once an hour. Two machines of one
+    name that both live are told apart by whoever calls: they hand in different pseudonyms.
     """
     asset = intern(connection, [device], source="agent", now=now)[device.pseudonym]
     values: dict[str, object] = {"managed": True, "source": "agent", "merged_into": None, "fits": _json(sorted(fits))}
@@ -71,8 +69,8 @@ def of_agent(
     return asset
 
 
-def tell(connection: sa.Connection, *, claims: Mapping[str, int], source: Teller, now: int, lasts: int = LEASE) -> None:
-    """Note that devices have addresses or names from now on (pseudonym → asset), ``lasts`` seconds unless told again.
+def tell(connection: sa.Connection, *, claims: Mapping[str, int], source: Teller, now: int, lasts: int = 0) -> None:
+    """Note that devices have addresses or names now (pseudonym → asset), and for ``lasts`` seconds to come.
 
     Whoever was said by the same source to have one of them has it no longer.
     """
@@ -118,6 +116,24 @@ def assign(connection: sa.Connection, *, pseudonyms: Iterable[str], unit: int | 
     return changed
 
 
+def placer(connection: sa.Connection, *, patterns: Iterable[str]) -> Placer:
+    """Rules and units in force, and the patterns of the inventory in force (``judging.patterns_of``)."""
+    return Placer(units.rules(connection), {path: each.id for path, each in units.units(connection).items()}, patterns)
+
+
+def place(connection: sa.Connection, placed: Mapping[int, Placed]) -> int:
+    """Keep where devices belong (asset → what the door found). Returns how many changed their unit."""
+    rows = [{"it": asset, "fits_": _json(found.fits)} for asset, found in sorted(placed.items())]
+    if rows:
+        statement = ASSET.update().where(ASSET.c.id == sa.bindparam("it"), ASSET.c.fits != sa.bindparam("fits_"))
+        connection.execute(statement.values(fits=sa.bindparam("fits_")), rows)
+    return sum(
+        give_unit(connection, asset=asset, unit=found.unit, by=found.by)
+        for asset, found in sorted(placed.items())
+        if found.unit is not None
+    )
+
+
 def claims(connection: sa.Connection, pseudonyms: Iterable[str]) -> dict[str, list[Claim]]:
     """Who claims each of these addresses or names, and when."""
     found: dict[str, list[Claim]] = defaultdict(list)
@@ -141,7 +157,9 @@ def merge(connection: sa.Connection) -> int:
     for row in seen:
         several = claimed.get(row.pseudonym, [])
         holders = {claim.device for claim in several} - {row.id}
-        whole = any(each.valid_from <= row.first_seen and row.last_seen <= each.valid_to for each in several)
+        whole = any(
+            each.valid_from - SLACK <= row.first_seen and row.last_seen <= each.valid_to + SLACK for each in several
+        )
         target = min(holders) if whole and len(holders) == 1 else None
         if target != row.merged_into:
             changed.append({"it": row.id, "target": target})

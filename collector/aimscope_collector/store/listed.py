@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aimscope_collector.asset_lists import Listed
-from aimscope_collector.assets import Door, Facts, fits_of, tells_apart
+from aimscope_collector.assets import Door, Facts, Placer, tells_apart
 from aimscope_collector.store import assets, audit, units
 from aimscope_collector.store._insert import batches
 from aimscope_collector.store.tables.fleet import ASSET
@@ -39,11 +39,12 @@ def take(
     veiled = [door.device(each.names[0]) for each in devices]
     ids = assets.intern(connection, veiled, source="import", now=now)
     unit_ids = {path: units.ensure(connection, path=path, actor=actor, now=now) for path in _units(devices)}
+    placer = Placer((), {}, patterns)
     rows: list[dict[str, object]] = []
     claims: dict[str, int] = {}
     for each, name in zip(devices, veiled, strict=True):
         asset = ids[name.pseudonym]
-        fits = fits_of(Facts(names=each.names, addresses=each.addresses), patterns)
+        fits = placer.place(Facts(names=each.names, addresses=each.addresses)).fits
         rows.append(
             {
                 "it": asset,

@@ -21,7 +21,9 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[tuple[str, str], ...]
     text: str
     """The fields as they are kept."""
+    confirmed: bool
     withdrawn: bool
+    catalogue: str
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +39,12 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unasked(connection: sa.Connection, *, version: str, after: int, limit: int) -> list[Stored]:
-    """Evidence that another version of the catalogue was asked about, or none, in order."""
-    query = (
-        sa.select(EVIDENCE)
-        .where(EVIDENCE.c.id > after, EVIDENCE.c.catalogue != version)
-        .order_by(EVIDENCE.c.id)
-        .limit(limit)
-    )
+    """Evidence about which another version of the catalogue was asked, and what this one did not confirm, in order.
+
+    Ingest asks too, but only whether the catalogue confirms the agent's word.
+    """
+    open_ones = sa.or_(EVIDENCE.c.catalogue != version, EVIDENCE.c.confirmed.is_(sa.false()))
+    query = sa.select(EVIDENCE).where(EVIDENCE.c.id > after, open_ones).order_by(EVIDENCE.c.id).limit(limit)
     return [
         Stored(
             id=row.id,
@@ -52,7 +53,9 @@ def unasked(connection: sa.Connection, *, version: str, after: int, limit: int) 
             kind=row.kind,
             fields=fields_of(row.kind, row.fields),
             text=row.fields,
+            confirmed=row.confirmed,
             withdrawn=row.withdrawn,
+            catalogue=row.catalogue,
         )
         for row in connection.execute(query)
     ]

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aimscope_collector.asset_lists import Listed, read
-from aimscope_collector.assets import Claim, Facts, Resolved, UnitRule, fits_of, resolve, tells_apart, unit_of, veil
+from aimscope_collector.assets import (
+    Claim,
+    Facts,
+    Placed,
+    Placer,
+    Resolved,
+    UnitRule,
+    resolve,
+    tells_apart,
+    unit_of,
+    veil,
+)
 from aimscope_collector.store import assets, audit, listed
 from aimscope_collector.store.database import writing
 from tests.collector.fleet.planted import DAY, DOOR, NOW, Planted
@@ -20,11 +31,12 @@ def fleet(database: sa.Engine) -> Planted:
 
 
 def test_an_address_is_whoever_had_it_then() -> None:
-    claims = [Claim(1, 0, 100), Claim(2, 101, 200)]
+    claims = [Claim(1, 0, 10_000), Claim(2, 10_001, 20_000)]
     assert resolve(10, 20, claims) == Resolved(1)
-    assert resolve(150, 160, claims) == Resolved(2)
-    assert resolve(90, 110, claims) == Resolved(None, "several")
-    assert resolve(300, 310, claims) == Resolved(None, "nobody")
+    assert resolve(15_000, 16_000, claims) == Resolved(2)
+    assert resolve(9_000, 11_000, claims) == Resolved(None, "several")
+    assert resolve(20_100, 20_200, claims) == Resolved(2)
+    assert resolve(30_000, 31_000, claims) == Resolved(None, "nobody")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "fe80::1%eth0", "169.254.3.3", "0.0.0.0", "172.17.0.1", "x"])
@@ -155,9 +167,18 @@ def test_units_come_from_rules_then_tags() -> None:
     assert unit_of(Facts(names=("x-lab-7",), addresses=("10.2.0.1",), tags=("unit=none",)), rules, units) == (None, "")
 
 
-def test_patterns_are_compared_while_the_name_is_clear() -> None:
+def test_the_door_compares_patterns_and_rules_while_the_name_is_clear(fleet: Planted) -> None:
+    unit = fleet.unit("lab")
+    fleet.agent("Lab-7")
     facts = Facts(names=("Lab-7",), addresses=("10.1.2.3",))
-    assert fits_of(facts, ["lab-*", "lab-7", "10.1.0.0/16", "10.2.0.0/16", "*"]) == ("*", "10.1.0.0/16", "lab-*")
+    placer = Placer([UnitRule(1, "host", "lab-*", unit)], {}, ["lab-*", "lab-7", "10.1.0.0/16", "10.2.0.0/16", "*"])
+    found = placer.place(facts)
+    assert found == Placed(unit, "rule", ("*", "10.1.0.0/16", "lab-*"))
+    with writing(fleet.engine) as connection:
+        assert assets.place(connection, {fleet.device("lab-7").id: found}) == 1
+        assert assets.place(connection, {fleet.device("lab-7").id: found}) == 0
+    device = fleet.device("lab-7")
+    assert (device.unit, device.unit_by, device.fits) == (unit, "rule", '["*","10.1.0.0/16","lab-*"]')
 
 
 def test_a_persons_word_on_a_unit_stays(fleet: Planted) -> None:

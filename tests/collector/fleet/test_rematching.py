@@ -109,3 +109,15 @@ def test_evidence_is_asked_once_for_each_version(fleet: Planted) -> None:
     assert rematch(fleet.engine, matcher(cursor="model_ids: [acme/*]")) == frozenset()
     assert rematch(fleet.engine, matcher("3", cursor="model_ids: [other/*]")) == {"", "cursor"}
     assert services(fleet) == [("", None, False)]
+
+
+def test_what_ingest_met_under_an_old_name_is_asked_too(fleet: Planted) -> None:
+    fleet.saw(fleet.agent("a"), "old", "dns.query", name="x.example")
+    with fleet.engine.begin() as connection:  # as ingest leaves it: this catalogue was asked, and did not confirm it
+        connection.execute(EVIDENCE.update().values(catalogue="2", confirmed=False))
+    assert rematch(fleet.engine, matcher(cursor="domains: [x.example]")) == {"old", "cursor"}
+
+
+def test_evidence_of_which_only_the_kind_was_kept_disproves_nothing() -> None:
+    told = Again(matcher(cursor="domains: [x.example]")).ask("cursor", "dns.query", [])
+    assert (told.service, told.withdrawn) == ("cursor", False)
