@@ -61,8 +61,8 @@ class Trust:
         return self._state.clock
 
     def versions(self) -> dict[str, int]:
-        """Version of each feed in force."""
-        return {role: self._force[role].version for role in ROLES if role in self._force}
+        """Version of each feed in force; one whose file is gone is to be had again."""
+        return {role: self._force[role].version for role in ROLES if role in self._force and self._is_there(role)}
 
     def stale(self, now: int) -> tuple[Role, ...]:
         """Feeds in force whose time has passed: they are used all the same."""
@@ -170,6 +170,12 @@ class Trust:
 
     def _path(self, role: Role, statement: Statement) -> Path:
         return self._folder / f"{role}-{statement.sha256[:32]}"
+
+    def _is_there(self, role: Role) -> bool:
+        try:
+            return role == "root" or self._path(role, self._force[role]).stat().st_size == self._force[role].length
+        except OSError:
+            return False
 
     def _loaded(self) -> _State:
         """The state, or its copy where it is damaged: what was once trusted is not lost to one torn file."""

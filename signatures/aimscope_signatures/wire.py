@@ -159,11 +159,10 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema: int
     epoch: Token
     acknowledged: Count
-    """Sequence of the last report of this epoch that the agent knows to be committed; 0 again after ``full_state``.
+    """Sequence of the last report of this epoch that the agent knows to be committed.
 
-    A collector that never saw that report was restored from a backup: it answers ``full_state``, and does so until the
-    agent starts from 0. It does not raise its own highest sequence by reports that claim more than it knows: so neither
-    a lost answer nor a killed agent can hide the gap.
+    A collector that never saw that report was restored from a backup, and answers ``full_state``. It answers the same
+    report in the same way again: an agent that heard nothing, or was killed, sends it once more.
     """
     sent: Moment
     name: Name = ""

@@ -46,6 +46,7 @@ class Model:
         self.looks: dict[tuple[str, str, str, int], wire.Look] = {}
         self.runs: dict[str, wire.Run] = {}
         self.known: dict[str, int] = {}
+        self.gaps: dict[str, int] = {}
 
     def take(self, report: wire.Report) -> wire.Pace:
         report = msgspec.json.decode(msgspec.json.encode(report), type=wire.Report)
@@ -59,10 +60,12 @@ class Model:
             if place not in self.looks or self.looks[place].sequence <= each.sequence:
                 self.looks[place] = each
         self.runs.update({each.uid: each for each in report.runs})
-        gap = report.acknowledged > self.known.get(report.epoch, 0)
-        if not gap:
-            self.known[report.epoch] = max(self.known.get(report.epoch, 0), report.sequence)
-        return wire.Pace(committed=report.sequence, full_state=gap)
+        known = self.known.get(report.epoch, 0)
+        if report.acknowledged > known:
+            self.gaps[report.epoch] = report.sequence
+        self.known[report.epoch] = max(known, report.sequence)
+        again = self.gaps.get(report.epoch) == report.sequence
+        return wire.Pace(committed=self.known[report.epoch], full_state=again)
 
     def check_in(self, epoch: str, acknowledged: int) -> wire.Pace:
         known = self.known.get(epoch, 0)

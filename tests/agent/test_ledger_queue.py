@@ -134,7 +134,6 @@ def test_rows_that_are_refused_stay_out_until_everything_is_sent(tmp_path: Path)
     assert ledger.waiting() == 0
     ledger.everything_again()
     assert len(drawn(ledger).report.cells) == 2
-    assert ledger.acknowledged == 0
 
 
 def test_what_no_report_can_carry_as_it_is_holds_nothing_up(tmp_path: Path) -> None:
@@ -329,7 +328,7 @@ OPS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(OPS)
-def test_after_any_schedule_the_collector_knows_the_truth(
+def test_after_any_schedule_the_collector_knows_the_truth(  # noqa: PLR0915 - one table of moves
     tmp_path_factory: pytest.TempPathFactory, ops: list[Op]
 ) -> None:
     path = tmp_path_factory.mktemp("schedule") / "l.db"
@@ -369,8 +368,10 @@ def test_after_any_schedule_the_collector_knows_the_truth(
             case "crash":
                 ledger.close()
                 ledger = begun(path)
-            case "withdraw":
-                ledger.withdraw()
+            case "withdraw":  # a report is refused, and so was not committed
+                batch = ledger.pending(NOW + step)
+                if batch is not None and batch.sequence not in {report.sequence for report in past}:
+                    ledger.withdraw()
             case "replay":
                 for report in past[-number - 1 :]:
                     collector.take(report)

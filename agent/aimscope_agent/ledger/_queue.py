@@ -87,11 +87,10 @@ def set_aside(run: Run, sequence: int) -> tuple[str, ...]:
 
 
 def everything(run: Run, tick: int) -> None:
-    """Queue every row, those set aside too. Nothing counts as acknowledged: so the collector sees that it was heard."""
+    """Queue every row, those set aside too."""
     for table in ("cell", "record"):
         run(f"update {table} set since = ?, change = ?, aside = 0", [tick, tick])  # noqa: S608 - fixed names
     run("delete from batch")
-    run("update state set acknowledged = 0")
 
 
 def _drawn(run: Run, most: int, head: wire.Report) -> tuple[wire.Report, list[Carried]]:

@@ -18,7 +18,7 @@ from aimscope_agent.identity import Identity, IdentityError, Random
 from aimscope_agent.ledger import Batch, Ledger, LedgerError
 from aimscope_agent.ledger.sent import SentLog
 from aimscope_agent.trust import Trust, TrustError
-from aimscope_agent.uplink.course import Course, Errand, Heard, Rules, Step, follow
+from aimscope_agent.uplink.course import FINAL, Course, Errand, Heard, Rules, Step, follow
 from aimscope_agent.uplink.transport import LARGEST_ANSWER, Answer, Https, Server, ServerError, Transport, Unreachable
 from aimscope_signatures import wire
 from aimscope_signatures.signed import ROLES, Refused, Role, Statement
@@ -86,6 +86,8 @@ class Uplink:
         """When the collector last answered as one; 0: not since the start."""
         self.trouble = ""
         """Why the last errand came to nothing; empty where it did not."""
+        self.told = ""
+        """What the collector last had to say to people here."""
         if ledger.set_aside is not None:
             self._notices["ledger"] = "the ledger was damaged and set aside; totals begin anew"
 
@@ -179,14 +181,14 @@ class Uplink:
             self.trouble = "the collector took a report and did not commit it"
         self._take(pace, now)
         heard = self._well("report", answer, pace)
-        return msgspec.structs.replace(heard, committed=committed, rows=batch.rows)
+        return msgspec.structs.replace(heard, committed=committed or pace.full_state, rows=batch.rows)
 
     def _asked(self, path: str, body: bytes, now: int) -> tuple[Answer, wire.Pace | None]:
         """The answer, and what it says if it is a collector's that is content."""
         self._sent.add(now, path, body)
         try:
             answer = self._transport.ask("POST", path, body=body, credential=self._identity.credential)
-            if answer.status == 401 and self._identity.next_secret and _problem(answer) not in {"", "revoked"}:
+            if answer.status == 401 and self._identity.next_secret and _problem(answer) not in {"", *FINAL}:
                 # It may know the new secret already: its answer to that check-in was lost.
                 renewed = msgspec.structs.replace(self._identity, secret=self._identity.next_secret, next_secret=None)
                 again = self._transport.ask("POST", path, body=body, credential=renewed.credential)
@@ -198,7 +200,7 @@ class Uplink:
             return Answer(0), None
         pace = _decoded(answer, wire.Pace) if 200 <= answer.status < 300 else None
         if pace is not None:
-            self.last_contact = now
+            self.last_contact, self.told = now, pace.notice[: wire.LONGEST_TEXT]
         return answer, pace
 
     def _take(self, pace: wire.Pace, now: int) -> None:

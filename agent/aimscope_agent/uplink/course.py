@@ -20,6 +20,8 @@ _FIRST_PACE: Final = 300
 _LONGEST_PACE: Final = 86_400
 _TOO_LARGE: Final = 413
 _BAD: Final = frozenset({400, 422})
+FINAL: Final = frozenset({"revoked", "replaced"})
+"""Words of a collector that wants nothing more of this agent."""
 _BUSY: Final = frozenset({429, 503})
 _DOUBLINGS: Final = 16
 
@@ -134,8 +136,8 @@ def _after_refusal(course: Course, heard: Heard, draw: float, rules: Rules) -> S
 
 
 def _shut_out(course: Course, heard: Heard, draw: float, rules: Rules) -> Step:
-    if heard.problem == "revoked":
-        notice = "the collector has revoked this agent: nothing is sent, what was seen is kept; enrol again"
+    if heard.problem in FINAL:
+        notice = f"the collector says {heard.problem}: nothing is sent, what was seen is kept; enrol again"
         return Step(_to(course, "nothing"), rules.shut_out, notice=notice)
     notice = "the collector does not know this agent: enrol again"
     return Step(_to(course, "check_in"), rules.shut_out * (0.5 + draw), notice=notice)
