@@ -449,6 +449,9 @@ def upgrade() -> None:
         sa.Column("notices", sa.Text(), server_default="[]", nullable=False),
         sa.Column("policy_acknowledged", LONG, server_default="0", nullable=False),
         sa.Column("last_seen", LONG, nullable=False),
+        sa.Column("introduced", LONG, server_default="0", nullable=False),
+        sa.Column("rotated_at", LONG, nullable=True),
+        sa.Column("changed", LONG, server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["asset"], ["asset.id"], name=op.f("fk_agent_asset")),
         sa.ForeignKeyConstraint(["replaced_by"], ["agent.id"], name=op.f("fk_agent_replaced_by")),
         sa.ForeignKeyConstraint(["token"], ["token.id"], name=op.f("fk_agent_token")),
@@ -457,7 +460,9 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("ix_agent_asset", "agent", ["asset"], unique=False)
+    op.create_index("ix_agent_changed", "agent", ["changed"], unique=False)
     op.create_index("ix_agent_last_seen", "agent", ["last_seen"], unique=False)
+    op.create_index("ix_agent_machine", "agent", ["machine"], unique=False)
     op.create_table(
         "asset_address",
         sa.Column("pseudonym", sa.Text(), nullable=False),
@@ -475,6 +480,7 @@ def upgrade() -> None:
         sa.Column("agent", LONG, nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("sequence", LONG, server_default="0", nullable=False),
+        sa.Column("gap", LONG, server_default="0", nullable=False),
         sa.Column("began_at", LONG, nullable=False),
         sa.ForeignKeyConstraint(["agent"], ["agent.id"], name=op.f("fk_epoch_agent")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_epoch")),
