@@ -29,13 +29,11 @@ def config_file() -> Path | None:
 
 def settings(stated: Path | None = None) -> Config:
     """The configuration in force, or that of a file. Raises ``Failure`` naming file and field of what is wrong."""
-    from aimscope_agent.config import Config, ConfigError, load
+    from aimscope_agent.config import Config, ConfigError, load, overridden
 
     path = stated or config_file()
-    if path is None:
-        return Config()
     try:
-        return load(path)
+        return load(path) if path is not None else overridden(Config())
     except ConfigError as error:
         raise Failure(str(error)) from None
 

@@ -24,9 +24,17 @@ class Book:
     """Open as long as the service runs. One process at a time has it."""
 
     def __init__(
-        self, folder: Folder, trust: Trust, *, clock: Callable[[], int], random: Callable[[int], bytes], reserve: int
+        self,
+        folder: Folder,
+        trust: Trust,
+        *,
+        clock: Callable[[], int],
+        random: Callable[[int], bytes],
+        reserve: int,
+        tell: Callable[[str], None],
     ) -> None:
-        """``reserve`` bytes are held for a full disk. Raises ``LedgerError``."""
+        """``reserve`` bytes are held for a full disk; ``tell`` hears each notice once. Raises ``LedgerError``."""
+        self._tell = tell
         self.trust = trust
         self._folder = folder
         self._clock = clock
@@ -54,6 +62,8 @@ class Book:
     def say(self, about: str, text: str) -> None:
         """Something that somebody should know; empty: no longer."""
         if text:
+            if self._notices.get(about) != text[:500]:
+                self._tell(text[:500])
             self._notices[about] = text[:500]
         else:
             self._notices.pop(about, None)

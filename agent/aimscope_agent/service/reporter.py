@@ -51,6 +51,9 @@ class Given(msgspec.Struct, frozen=True):
     chance: Callable[[], float]
     """From 0 to 1."""
     battery: Callable[[], bool]
+    """Whether the machine runs on its battery."""
+    tell: Callable[[str], None] = lambda _: None
+    """Hears what goes wrong, for whoever reads the service's journal."""
 
 
 class Line:
@@ -159,6 +162,8 @@ class Reporter:
                 return wait
         wait = self._uplink.step(self._given.clock())
         self.notices = self._uplink.notices
+        if self._uplink.trouble and not self.trouble:
+            self._given.tell(f"{self.collector.url}: {self._uplink.trouble}")
         self.trouble = self._uplink.trouble
         # the identity is the uplink's to keep: it may have renewed the secret, or been let in
         with contextlib.suppress(IdentityError):
@@ -238,5 +243,7 @@ class Reporter:
         return _LOOK_AGAIN
 
     def _say(self, text: str) -> None:
+        if text and text != self.trouble:
+            self._given.tell(text)
         self.trouble = text
         self.notices = (text,) if text else ()

@@ -56,7 +56,7 @@ class Service:
         self._key = folder.key(given.random)
         self.trust = Trust(folder.trust)
         reserve = self._local.limits.disk_mb << 20
-        self.book = Book(folder, self.trust, clock=given.clock, random=given.random, reserve=reserve)
+        self.book = Book(folder, self.trust, clock=given.clock, random=given.random, reserve=reserve, tell=given.tell)
         self._inbox: Inbox = queue.SimpleQueue()
         self._children: dict[str, Child] = {}
         self._timetable = Timetable(self.book, given)
