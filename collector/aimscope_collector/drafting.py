@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import yaml
@@ -92,3 +92,25 @@ def _homepage(several: Iterable[Sighting]) -> str:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:60].strip("-") or "unnamed"
+
+
+def draft_of(pieces: Iterable[tuple[str, Sequence[tuple[str, str]]]], *, today: datetime.date) -> str:
+    """As ``draft_signature``, from kinds and fields alone."""
+    return draft_signature((_seen(kind, tuple(fields)) for kind, fields in pieces), today=today)
+
+
+def _seen(kind: str, fields: tuple[tuple[str, str], ...]) -> Sighting:
+    return Sighting(
+        month="",
+        asset="",
+        service="",
+        kind=kind,
+        subject="",
+        evidence=fields,
+        identity="medium",
+        presence="used",
+        count=1,
+        first=0,
+        last=0,
+        days=0,
+    )

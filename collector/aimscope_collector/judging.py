@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -62,7 +62,8 @@ class Places:
             host = members[0].pseudonym if len(members) == 1 else f"{len(members):,} machines"
             for device in members:
                 self.number[device.id] = len(self.places)
-            self.places.append(Place(host=host, unit=unit, groups=named, environment=environment, fits=frozenset(fits)))
+            here = {*fits, *(pattern for pattern in patterns if _is_within(unit, pattern))}
+            self.places.append(Place(host=host, unit=unit, groups=named, environment=environment, fits=frozenset(here)))
             self.members.append(members)
 
 
@@ -204,25 +205,30 @@ class Weeks:
     def __init__(self, today: datetime.date) -> None:
         monday = today - datetime.timedelta(days=today.weekday())
         self.first = monday - datetime.timedelta(weeks=WEEKS - 1)
-        self._masks: dict[int, list[tuple[int, int]]] = {}
-        self._known: dict[tuple[int, int], int] = {}
-        day = self.first
-        masks: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        weeks: dict[int, list[int]] = defaultdict(lambda: [0] * 32)
         for number in range(WEEKS * 7):
-            masks[day.year * 100 + day.month][number // 7] |= 1 << (day.day - 1)
-            day += datetime.timedelta(days=1)
-        for month, weeks in masks.items():
-            self._masks[month] = sorted(weeks.items())
+            day = self.first + datetime.timedelta(days=number)
+            weeks[day.year * 100 + day.month][day.day - 1] = 1 << number // 7
+        self._tables = {
+            month: tuple(_table(days[at : at + 8]) for at in range(0, 32, 8)) for month, days in weeks.items()
+        }
 
     def of(self, month: int, days: int) -> int:
         """A map of weeks, the oldest in the lowest bit."""
-        key = (month, days)
-        known = self._known.get(key)
-        if known is None:
-            known = sum(1 << week for week, mask in self._masks.get(month, ()) if days & mask)
-            if len(self._known) < 100_000:
-                self._known[key] = known
-        return known
+        tables = self._tables.get(month)
+        if tables is None:
+            return 0
+        one, two, three, four = tables  # a look-up for each byte: a million maps are asked for
+        return one[days & 255] | two[days >> 8 & 255] | three[days >> 16 & 255] | four[days >> 24 & 255]
+
+
+def _table(weeks: Sequence[int]) -> list[int]:
+    """For each map of eight days, the weeks they are in."""
+    found = [0] * 256
+    for days in range(1, 256):
+        lowest = (days & -days).bit_length() - 1
+        found[days] = found[days & (days - 1)] | weeks[lowest]
+    return found
 
 
 class Behind(msgspec.Struct):
@@ -234,11 +240,8 @@ class Behind(msgspec.Struct):
 
     def trend(self) -> tuple[int, ...]:
         """Devices a week, the oldest week first."""
-        counts = [0] * WEEKS
-        for weeks in self.devices.values():
-            for week in range(WEEKS):
-                counts[week] += weeks >> week & 1
-        return tuple(counts)
+        alike = Counter(self.devices.values())
+        return tuple(sum(devices for weeks, devices in alike.items() if weeks >> week & 1) for week in range(WEEKS))
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,9 +50,6 @@ _RECENT: Final = 7 * _DAY
 _LOCK: Final = 0x7265636F_6E
 _STATE: Final = frozenset(name for name, kind in KINDS.items() if kind.counts == "state")
 
-Key = tuple[int, int]
-"""Evidence and place."""
-
 
 class Knowledge:
     """An inventory resolved against a catalogue: made when either changes, and used until then."""
@@ -245,9 +242,10 @@ class _Run:
     def _behind(self, judged: Sequence[Judged], sums: Aggregates, wholes: Sequence[tuple[Whole, int]]) -> list[Behind]:
         """Who is behind each finding: one pass over the sightings."""
         behind = [Behind() for _ in judged]
-        concerned: dict[Key, list[Behind]] = defaultdict(list)
+        stride = len(self._places.places) + 1
+        concerned: dict[int, list[Behind]] = defaultdict(list)
         for one, who in zip(judged, behind, strict=True):
-            for key in {(id_, total.place) for total in one.totals for id_ in total.ids}:
+            for key in {id_ * stride + total.place for total in one.totals for id_ in total.ids}:
                 concerned[key].append(who)
         where = {
             asset: (device, self._places.number[device])
@@ -260,13 +258,15 @@ class _Run:
             at = where.get(asset)
             if at is not None:
                 device, place = at
-                for who in concerned.get((evidence, place), nobody):
-                    who.devices[device] = who.devices.get(device, 0) | weeks_of(month, days)
+                weeks = weeks_of(month, days)
+                for who in concerned.get(evidence * stride + place, nobody):
+                    seen = who.devices
+                    seen[device] = seen.get(device, 0) | weeks
                     who.agents.add(agent)
                     if subject:
                         who.subjects.add(subject)
         for whole, device in wholes:
-            for who in concerned.get((whole.evidence, self._places.number[device]), nobody):
+            for who in concerned.get(whole.evidence * stride + self._places.number[device], nobody):
                 who.devices[device] = who.devices.get(device, 0) | weeks_of(whole.month, whole.days)
                 who.agents.add(whole.agent)
                 if whole.subject:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from aimscope_collector.store import units
 from aimscope_collector.store.database import writing
+from aimscope_collector.store.tables.review import OVERRIDE
 from tests.collector.example import inventory, use
 from tests.collector.fleet.planted import DAY, NOW, Planted
 
@@ -152,6 +153,21 @@ def test_units_that_are_not_in_scope_are_counted_not_raised(fleet: Planted) -> N
     outcome = fleet.reconcile(inventory())
     assert set(fleet.findings()) == {("cursor", "emea", "")}
     assert outcome.elsewhere == {"apac": 1}
+
+
+@pytest.mark.parametrize(("unit", "left"), [(None, set()), ("emea", {"apac"}), ("em", {"emea/it", "apac"})])
+def test_a_detection_that_was_declared_wrong_is_left_out_where_it_was(
+    fleet: Planted, unit: str | None, left: set[str]
+) -> None:
+    for path in ("emea/it", "apac"):
+        fleet.saw(fleet.agent(path, path), "cursor", "application", id="dpkg:cursor")
+    with writing(fleet.engine) as connection:
+        told = {"service": "cursor", "reason": "r", "by": "ann", "at": NOW, "until": NOW + DAY}
+        connection.execute(OVERRIDE.insert().values(unit=unit, evidence='{"id":"dpkg:cursor"}', **told))
+    fleet.reconcile(inventory())
+    assert {path for _, path, _ in fleet.findings()} == left
+    fleet.reconcile(inventory(), now=NOW + 2 * DAY)
+    assert len(fleet.findings()) == 2
 
 
 def test_nothing_changes_where_nothing_changed(fleet: Planted) -> None:
