@@ -42,7 +42,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def backup(engine: sa.Engine, folder: Path, target: Path, *, keys: bool, actor: str, now: int) -> Manifest:
-    """Copy the database, and with ``keys`` all keys in ``folder``, to a new folder ``target``. Raises ``BackupError``."""
+    """Copy the database, and with ``keys`` all keys, to a new folder ``target``. Raises ``BackupError``."""
     try:
         target.mkdir(mode=0o700, parents=True)
     except FileExistsError:
@@ -78,7 +78,9 @@ def check(source: Path) -> Manifest:
     except (OSError, msgspec.MsgspecError):
         raise BackupError(f"{source} is no backup of a collector") from None
     if manifest.schema not in migrate.known():
-        raise BackupError(f"the backup has schema {manifest.schema}, which this version does not know: upgrade aimscope")
+        raise BackupError(
+            f"the backup has schema {manifest.schema}, which this version does not know: upgrade aimscope"
+        )
     try:
         found = _sums(source)
     except OSError as error:
@@ -126,7 +128,9 @@ def restore_postgresql(source: Path, folder: Path, engine: sa.Engine) -> Manifes
     with engine.connect() as connection:
         if sa.inspect(connection).get_table_names():
             raise BackupError("the database is not empty: restore into a new one")
-    _run(engine.url, ["pg_restore", "--exit-on-error", "--no-owner", str(source / POSTGRESQL)], engine.url.database or "")
+    _run(
+        engine.url, ["pg_restore", "--exit-on-error", "--no-owner", str(source / POSTGRESQL)], engine.url.database or ""
+    )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _restore_keys(source, folder, manifest)
     return manifest

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import sqlalchemy as sa
 
+from aimscope_collector.audit import Fact
 from aimscope_collector.store import audit, feeds
 from aimscope_collector.store.tables.sending import FEED
 from aimscope_signatures import signed
@@ -98,7 +99,7 @@ def publish(
         )
     except feeds.FeedError as error:
         raise FeedsError(str(error)) from None
-    facts = {"version": version, "sha256": offered.sha256, "expires": expires}
+    facts: dict[str, Fact] = {"version": version, "sha256": offered.sha256, "expires": expires}
     audit.record(connection, at=now, actor=actor, action=f"feed.{role}", about=role, facts=facts)
     return version
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
+from nacl.public import PrivateKey
 
 from aimscope_collector.door import Door
+from aimscope_collector.keys import Whose
 from aimscope_collector.services import Service
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
     """The collector as handlers see it.
 
-    ``now`` is the time in seconds since 1970 UTC, ``randomness`` gives so many bytes, ``open_name`` opens a sealed
-    name and raises ``keys.KeysError`` where the private key is kept elsewhere. ``touch`` asks for reconciliation of
+    ``now`` is the time in seconds since 1970 UTC, ``randomness`` gives so many bytes, ``private_key`` opens
+    names and raises ``keys.KeysError`` where it is kept elsewhere. ``touch`` asks for reconciliation of
     services (``None``: of all). ``used`` notes that a key was used.
     """
 
@@ -27,8 +28,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     services: Mapping[str, Service]
     catalogue: str
     version: str
-    open_name: Callable[[Literal["people", "devices"], bytes], str]
+    private_key: Callable[[Whose], PrivateKey]
     touch: Callable[[frozenset[str] | None], None]
     used: Callable[[int], None]
     publish_policy: Callable[[sa.Connection, bytes, str], int]
-    preview: Callable[[sa.Connection, bytes, str], object]

@@ -15,7 +15,7 @@ from litestar.types import ExceptionHandlersMap
 from aimscope_collector import keys
 from aimscope_collector.accounts import NotAllowed
 from aimscope_collector.review import Refused
-from aimscope_collector.store import agents, decisions, units
+from aimscope_collector.store import agents, decisions, reveals, units
 
 MEDIA_TYPE: Final = "application/problem+json"
 _LOG = logging.getLogger("aimscope.collector")
@@ -82,9 +82,8 @@ def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     status = error.status_code
     found: list[str] = []
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        for one in error.extra[:_MOST]:
-            if isinstance(one, dict):
-                found.append(f"{one.get('key', '')}: {one.get('message', '')}"[:_LONGEST])
+        said = [one for one in error.extra[:_MOST] if isinstance(one, dict)]
+        found += [f"{one.get('key', '')}: {one.get('message', '')}"[:_LONGEST] for one in said]
     detail = str(error.detail)[:_LONGEST]
     if status >= 500:
         _LOG.error("an answer failed", exc_info=error)
@@ -125,6 +124,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     Refused: _refused,
     NotAllowed: _refused,
     agents.AgentError: _refused,
+    reveals.NotRevealed: _refused,
     units.Refused: _refused,
     decisions.Conflict: _conflict,
     keys.KeysError: _elsewhere,

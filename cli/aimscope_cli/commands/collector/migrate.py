@@ -1,0 +1,24 @@
+"""Bring a collector's database to this version's schema."""
+
+from __future__ import annotations
+
+import typer
+
+from aimscope_cli.collecting import Database, Folder, Json, opened, told
+from aimscope_cli.output import emit_json, say
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def migrate(folder: Folder = None, database: Database = None, as_json: Json = False) -> None:
+    """Bring the database to this version's schema, each step whole or not at all: where it stopped, run it again."""
+    with opened(folder, database, current=False) as engine:
+        from aimscope_collector.store import migrate as migrations
+
+        with told():
+            before, after = migrations.upgrade(engine)
+    if as_json:
+        emit_json({"before": before, "after": after})
+        return
+    say(f"schema {after}" if before == after else f"schema {before or 'none'} became {after}")

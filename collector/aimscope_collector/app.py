@@ -1,0 +1,168 @@
+"""The collector put together: the agents' routes and the API in one application, and what goes on behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from litestar import Litestar
+from nacl.public import PrivateKey
+
+from aimscope_collector import feeds, founding, keys
+from aimscope_collector.background import Background, Inbox, Noting
+from aimscope_collector.from_catalogue import services_of
+from aimscope_collector.http.agents import PREFIX, make_agent_app
+from aimscope_collector.http.application import make_api
+from aimscope_collector.http.given import Given
+from aimscope_collector.ingest.context import Context, assemble, serving
+from aimscope_collector.ingest.limits import Limits
+from aimscope_collector.reconciling import Reconciler
+from aimscope_collector.store import decisions, migrate
+from aimscope_collector.store.database import connect, writing
+from aimscope_collector.store.findings import Changes
+from aimscope_signatures import bundle
+from aimscope_signatures.catalogue import Catalogue
+from aimscope_signatures.matcher import Matcher
+from aimscope_signatures.version import __version__
+
+_BODY_SECONDS: Final = 60.0
+"""In which a body of the API has to arrive."""
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class Collector(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of one process. ``running`` brings it to life, ``asgi`` answers meanwhile."""
+
+    engine: sa.Engine
+    given: Given
+    context: Context
+    background: Background
+    api: Litestar
+    asgi: Asgi
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Until the end of it. What agents were promised is on disk anyway; what else waits is written then."""
+        try:
+            async with serving(self.context), self.api.lifespan():
+                self.background.start()
+                try:
+                    yield
+                finally:
+                    await asyncio.to_thread(self.background.stop)
+        finally:
+            self.engine.dispose()
+
+
+def assembled(
+    folder: Path,
+    *,
+    where: str,
+    catalogue: Catalogue,
+    now: Callable[[], int],
+    randomness: Callable[[int], bytes],
+    uniform: Callable[[], float],
+    limits: Limits | None = None,
+) -> Collector:
+    """The collector of a folder. Raises ``DatabaseError``, ``KeysError``, ``FeedsError``, each with what to do."""
+    engine = connect(where)
+    try:
+        migrate.require_current(engine)
+        door = keys.load(folder / founding.KEYS).door()
+        signing = folder / founding.SIGNING
+        packed = bundle.pack(catalogue)
+        with writing(engine) as connection:
+            feeds.refresh(connection, signing, catalogue=packed, now=now())
+    except BaseException:
+        engine.dispose()
+        raise
+    services = services_of(catalogue)
+    matcher = Matcher(catalogue)
+    inbox = Inbox()
+
+    def follow(connection: sa.Connection, changes: Changes) -> None:
+        decisions.reconsider(connection, now=now(), findings=(*changes.new, *changes.changed))
+
+    def publish_policy(connection: sa.Connection, body: bytes, actor: str) -> int:
+        return feeds.publish(connection, signing, role="policy", body=body, actor=actor, now=now())
+
+    def private_key(whose: keys.Whose) -> PrivateKey:
+        return keys.private(folder / founding.KEYS, whose)
+
+    given = Given(
+        engine=engine,
+        door=door,
+        now=now,
+        randomness=randomness,
+        services={one.id: one for one in services},
+        catalogue=catalogue.version,
+        version=__version__,
+        private_key=private_key,
+        touch=inbox.touch,
+        used=lambda key: inbox.used(key, now()),
+        publish_policy=publish_policy,
+    )
+    context = assemble(
+        engine,
+        door,
+        matcher=lambda: matcher,
+        now=now,
+        uniform=uniform,
+        limits=limits,
+        writer=Noting(engine, inbox.note),
+    )
+    background = Background(
+        engine,
+        reconciler=Reconciler(engine, door=door, follow=follow),
+        inbox=inbox,
+        services=services,
+        matcher=lambda: matcher,
+        catalogue=packed,
+        signing=signing,
+        now=now,
+    )
+    api = make_api(given)
+    return Collector(
+        engine=engine,
+        given=given,
+        context=context,
+        background=background,
+        api=api,
+        asgi=_together(make_agent_app(context), api),
+    )
+
+
+def _together(agents: Asgi, api: Litestar) -> Asgi:
+    """Agents' routes before everything else; whoever starts this has brought the collector to life."""
+
+    async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"].startswith(PREFIX):
+            await agents(scope, receive, send)
+        else:
+            await api(scope, _in_time(receive), send)  # type: ignore[arg-type]
+
+    return app
+
+
+def _in_time(receive: Receive) -> Receive:
+    """A body that does not arrive in time is one whose sender has gone."""
+    ends = asyncio.get_running_loop().time() + _BODY_SECONDS
+
+    async def bounded() -> Message:
+        try:
+            async with asyncio.timeout_at(ends):
+                return await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+
+    return bounded

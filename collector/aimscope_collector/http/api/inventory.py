@@ -1,0 +1,167 @@
+"""The inventory of authorised AI: its versions, what changed between them, and a new one put in force."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Final
+
+import anyio.to_thread
+import msgspec
+import sqlalchemy as sa
+from litestar import Request, Response, get, post, put
+from litestar.params import Parameter
+
+from aimscope_collector.accounts import Principal
+from aimscope_collector.http.given import Given
+from aimscope_collector.http.paging import Cursor, Limit, cursor_of, read_cursor
+from aimscope_collector.http.problems import Failed, not_found
+from aimscope_collector.inventory.model import Inventory
+from aimscope_collector.inventory.reader import MAX_BYTES
+from aimscope_collector.inventory.write import write
+from aimscope_collector.inventory_diff import Diff, diff
+from aimscope_collector.parsing import parse_apart
+from aimscope_collector.store import inventories
+from aimscope_collector.store.database import writing
+from aimscope_collector.store.inventories import Version
+
+_DAY: Final = 86_400
+_MOST: Final = 200
+Number = Annotated[int, Parameter(ge=1, le=1 << 53)]
+Form = Annotated[str, Parameter(pattern=r"^(yaml|json|csv|xlsx)$", description="yaml, json, csv or xlsx.")]
+Note = Annotated[str, Parameter(max_length=1_000)]
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """A page, the newest first."""
+
+    items: list[Version]
+    next: str | None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The version, what it changed, and what a person may want to check."""
+
+    version: Version
+    diff: Diff
+    is_new: bool
+    problems: tuple[str, ...]
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What a file would change. Nothing is kept."""
+
+    diff: Diff
+    problems: tuple[str, ...]
+    findings: object = None
+    """How many findings would get which verdict, where that is known."""
+
+
+@get("/inventory/versions", opt={"needs": "inventory:read"}, sync_to_thread=True, tags=["inventory"])
+def list_versions(given: Given, limit: Limit = 100, cursor: Cursor = None) -> Versions:
+    """All versions."""
+    before = None if cursor is None else read_cursor(cursor, "inventory")[0]
+    if isinstance(before, str):
+        raise Failed(400, "cursor", "The cursor belongs to another list: begin without one.")
+    with given.engine.connect() as connection:
+        found = inventories.versions(connection, before=before, limit=limit + 1)
+    more = cursor_of("inventory", found[limit - 1].number, "") if len(found) > limit else None
+    return Versions(found[:limit], more)
+
+
+def _content(connection: sa.Connection, number: int) -> Inventory:
+    content = inventories.content_of(connection, number)
+    if content is None:
+        raise not_found("version of the inventory")
+    return content
+
+
+@get("/inventory", opt={"needs": "inventory:read"}, sync_to_thread=True, tags=["inventory"])
+def show_inventory(
+    given: Given,
+    number: Annotated[int | None, Parameter(ge=1, le=1 << 53, description="A version; else the one in force.")] = None,
+) -> Inventory:
+    """What the version in force says, or that of a number."""
+    with given.engine.connect() as connection:
+        if number is not None:
+            return _content(connection, number)
+        found = inventories.in_force(connection, at=given.now())
+    if found is None:
+        raise not_found("inventory yet")
+    return found
+
+
+@get(
+    "/inventory.yaml",
+    opt={"needs": "inventory:read"},
+    sync_to_thread=True,
+    tags=["inventory"],
+    media_type="application/yaml",
+)
+def show_yaml(given: Given) -> Response[bytes]:
+    """The version in force, as the file that people edit."""
+    with given.engine.connect() as connection:
+        version = inventories.current(connection, at=given.now())
+        if version is None:
+            raise not_found("inventory yet")
+        text = write(_content(connection, version.number), f"Version {version.number}, by {version.author}.")
+    return Response(text.encode(), media_type="application/yaml")
+
+
+@get("/inventory/diff", opt={"needs": "inventory:read"}, sync_to_thread=True, tags=["inventory"])
+def show_diff(given: Given, older: Number, newer: Number) -> Diff:
+    """What changed from one version to another."""
+    with given.engine.connect() as connection:
+        return diff(_content(connection, older), _content(connection, newer))
+
+
+@put("/inventory", opt={"needs": "inventory:write"}, tags=["inventory"], request_max_body_size=MAX_BYTES)
+async def put_inventory(
+    given: Given,
+    who: Principal,
+    request: Request[Any, Any, Any],
+    form: Form = "yaml",
+    note: Note = "",
+    effective_from: datetime.date | None = None,
+) -> Kept:
+    """Put a file in force, at once or from a day on. The author is whoever asks."""
+    body = await request.body()
+    return await anyio.to_thread.run_sync(_put, given, who, body, form, note, effective_from)
+
+
+def _read(body: bytes, form: str) -> tuple[Inventory, tuple[str, ...]]:
+    loaded = parse_apart(body, f"inventory.{form}")
+    said = tuple(str(problem) for problem in loaded.problems)[:_MOST]
+    if loaded.content is None:
+        raise Failed(422, "refused", "The inventory cannot be used.", said)
+    return loaded.content, said
+
+
+def _put(given: Given, who: Principal, body: bytes, form: str, note: str, effective_from: datetime.date | None) -> Kept:
+    if who.units:
+        raise Failed(403, "forbidden", "The inventory is the whole organisation's: your account has limits.")
+    inventory, said = _read(body, form)
+    now = given.now()
+    begin = now if effective_from is None else (effective_from - datetime.date(1970, 1, 1)).days * _DAY
+    with writing(given.engine) as connection:
+        kept = inventories.keep(
+            connection, inventory=inventory, author=who.name, note=note, effective_from=max(begin, 0), now=now
+        )
+    if kept.is_new:
+        given.touch(None)
+    return Kept(kept.version, kept.diff, kept.is_new, said)
+
+
+@post("/inventory/preview", opt={"needs": "inventory:read"}, tags=["inventory"], request_max_body_size=MAX_BYTES)
+async def preview(given: Given, request: Request[Any, Any, Any], form: Form = "yaml") -> Preview:
+    """What a file would change, before it does. Keeps nothing."""
+    body = await request.body()
+    return await anyio.to_thread.run_sync(_preview, given, body, form)
+
+
+def _preview(given: Given, body: bytes, form: str) -> Preview:
+    inventory, said = _read(body, form)
+    with given.engine.connect() as connection:
+        return Preview(diff(inventories.in_force(connection, at=given.now()), inventory), said)
+
+
+ROUTES: Final = (list_versions, show_inventory, show_yaml, show_diff, put_inventory, preview)

@@ -1,0 +1,149 @@
+"""What happened: alerts, and the audit log with whether it is whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+import sqlalchemy as sa
+from litestar import get
+from litestar.params import Parameter
+
+from aimscope_collector.audit import Entry, Fact, Head
+from aimscope_collector.http.given import Given
+from aimscope_collector.http.paging import (
+    Cursor,
+    From,
+    Limit,
+    Name,
+    Period,
+    To,
+    after,
+    cursor_of,
+    cut,
+    read_cursor,
+    span,
+)
+from aimscope_collector.http.problems import Failed
+from aimscope_collector.store import audit
+from aimscope_collector.store.tables.sending import ALERT
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that was raised."""
+
+    id: int
+    rule: str
+    key: str
+    at: int
+    severity: str
+    text: str
+    facts: dict[str, Fact]
+
+
+class Alerts(msgspec.Struct, frozen=True):
+    """A page, the newest first."""
+
+    items: list[Alert]
+    next: str | None
+
+
+class Log(msgspec.Struct, frozen=True):
+    """A page of the audit log."""
+
+    items: list[Entry]
+    next: str | None
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """Whether the chain is whole: the first bad entry, or null, and its end, for keeping elsewhere."""
+
+    first_bad: int | None
+    head: Head
+
+
+@get("/alerts", opt={"needs": "alerts:read"}, sync_to_thread=True, tags=["alerts"])
+def list_alerts(
+    given: Given,
+    rule: Name = None,
+    severity: Name = None,
+    days: Period = None,
+    first: From = None,
+    last: To = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Alerts:
+    """Alerts that were raised."""
+    since, until = span(given.now(), days, first, last)
+    query = sa.select(ALERT)
+    for column, wanted in ((ALERT.c.rule, rule), (ALERT.c.severity, severity)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if since is not None:
+        query = query.where(ALERT.c.at >= since)
+    if until is not None:
+        query = query.where(ALERT.c.at < until)
+    query = after(query, order="alerts", by=ALERT.c.id, unique=ALERT.c.id, descending=True, cursor=cursor, limit=limit)
+    with given.engine.connect() as connection:
+        rows, more = cut(connection.execute(query).all(), limit, order="alerts", by="id", unique="id")
+    items = [
+        Alert(
+            id=row.id,
+            rule=row.rule,
+            key=row.key,
+            at=row.at,
+            severity=row.severity,
+            text=row.text,
+            facts=msgspec.json.decode(row.facts),
+        )
+        for row in rows
+    ]
+    return Alerts(items, more)
+
+
+@get("/audit", opt={"needs": "audit:read"}, sync_to_thread=True, tags=["audit"])
+def list_audit(
+    given: Given,
+    actor: Name = None,
+    action: Annotated[Name, Parameter(description="An action, or what it begins with up to its dot.")] = None,
+    about: Name = None,
+    days: Period = None,
+    first: From = None,
+    last: To = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Log:
+    """The audit log, the newest first."""
+    since, until = span(given.now(), days, first, last)
+    before = 0 if cursor is None else read_cursor(cursor, "audit")[0]
+    if not isinstance(before, int):
+        raise Failed(400, "cursor", "The cursor belongs to another list: begin without one.")
+    with given.engine.connect() as connection:
+        found = audit.entries(
+            connection,
+            after=before,
+            limit=limit + 1,
+            actor=actor or "",
+            actions=(action,) if action else (),
+            about=about or "",
+            since=since,
+            until=until,
+            newest_first=True,
+        )
+    more = cursor_of("audit", found[limit - 1].sequence, "") if len(found) > limit else None
+    return Log(found[:limit], more)
+
+
+@get("/audit/verify", opt={"needs": "audit:read"}, sync_to_thread=True, tags=["audit"])
+def verify_audit(
+    given: Given,
+    sequence: Annotated[int | None, Parameter(ge=0, le=1 << 53, description="Of an end kept elsewhere.")] = None,
+    digest: Annotated[str | None, Parameter(query="hash", pattern=r"^[0-9a-f]{64}$")] = None,
+) -> Verified:
+    """Whether the chain is whole, and agrees with an end that was kept elsewhere."""
+    kept = Head(sequence, digest) if sequence is not None and digest is not None else None
+    with given.engine.connect() as connection, connection.begin():
+        return Verified(audit.verify(connection, head=kept), audit.head(connection))
+
+
+ROUTES: Final = (list_alerts, list_audit, verify_audit)
