@@ -141,8 +141,11 @@ class Trust:
         roots = (*parcel.roots, parcel.envelope) if parcel.name == "root" else parcel.roots
         result: Accepted | Refused = Refused("malformed", "the file brings nothing")
         for envelope in roots:
+            if self._has_passed(envelope):
+                result = Refused("rollback", "this root, or a newer one, is in force already")
+                continue
             result = self.begin(envelope, now, fingerprint=fingerprint)
-            if isinstance(result, Refused) and result.why != "rollback":  # an old root on the way is no harm
+            if isinstance(result, Refused):
                 return result
         if parcel.name == "root":
             return result
@@ -170,6 +173,13 @@ class Trust:
 
     def _path(self, role: Role, statement: Statement) -> Path:
         return self._folder / f"{role}-{statement.sha256[:32]}"
+
+    def _has_passed(self, envelope: str) -> bool:
+        """Whether a root on the way to the present one lies behind it, by its own word: it is not used then."""
+        try:
+            return self.root is not None and _opened(envelope).version <= self.root.version
+        except (msgspec.MsgspecError, ValueError):
+            return False
 
     def _is_there(self, role: Role) -> bool:
         try:
