@@ -184,7 +184,7 @@ class _Run:
             extent=extent,
             evidence={each.id: each.kind for each in known.values()},
             places=self._settled_places(),
-            gone=coverage.missed(self._connection, since=self._now - _RECENT, kinds=_STATE),
+            gone=coverage.missed(self._connection, since=self._now - _RECENT, now=self._now, kinds=_STATE),
         )
         with sums:
             wholes = self._moving.found(sums)
@@ -277,7 +277,7 @@ class _Run:
         looks: dict[int, set[tuple[str, frozenset[str], bool]]] = defaultdict(set)
         agents = sa.select(AGENT.c.id, AGENT.c.asset).where(AGENT.c.revoked_at.is_(None), AGENT.c.replaced_by.is_(None))
         device_of = {row.id: self._fleet.device_of.get(row.asset) for row in self._connection.execute(agents)}
-        for look in coverage.looks(self._connection, since=self._now - _RECENT):
+        for look in coverage.looks(self._connection, since=self._now - _RECENT, now=self._now):
             device = device_of.get(look.agent)
             if device is not None:
                 looks[device].add((look.sensor, look.emits, look.status == "complete"))

@@ -6,16 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from aimscope_collector.store import usage
+from aimscope_collector.store import aggregates, usage
 from aimscope_collector.store.database import writing
 
 Touched = Mapping[int, Iterable[str]]
-"""Month → services of which something was reported."""
+"""Month → services of which something was reported, as agents call them."""
 
 
 def roll_up(engine: sa.Engine, touched: Touched) -> int:
     """Rebuild what was touched. Returns how many days, services and units changed."""
-    return sum(_one(engine, month, sorted(set(services))) for month, services in sorted(touched.items()))
+    changed = 0
+    for month, services in sorted(touched.items()):
+        said = sorted(set(services))
+        with engine.connect() as connection:
+            counted = aggregates.counted_for(connection, said)
+        changed += _one(engine, month, sorted({*said, *counted}))
+    return changed
 
 
 def roll_up_all(engine: sa.Engine) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +15,9 @@ from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
 from aimscope_collector.store.tables.sightings import COVERAGE, RUN
 
 _DAY: Final = 86_400
+_NEAR: Final = 3_600
+"""Seconds a clock may be wrong beyond what is known of it."""
+_ALWAYS: Final = 1 << 52
 _LONGEST_LOOK: Final = _DAY
 """Seconds a look may take where no run record says when it began."""
 
@@ -35,14 +39,18 @@ def day_of(moment: int) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def looks(connection: sa.Connection, *, since: int, only_complete: bool = False) -> list[Looked]:
-    """The latest look of each sensor of each agent since then; with ``only_complete``, the latest that was complete."""
+def looks(connection: sa.Connection, *, since: int, now: int, only_complete: bool = False) -> list[Looked]:
+    """The latest look of each sensor of each agent since then; with ``only_complete``, the latest that was complete.
+
+    A look of the future, from when the agent's clock was wrong, is none: it would outrank all that come after it.
+    """
     c = COVERAGE.c
     newest = sa.func.row_number().over(
         partition_by=(c.agent, c.sensor), order_by=(c.day.desc(), c.at.desc(), c.sequence.desc(), c.epoch.desc())
     )
     query = sa.select(c.agent, c.sensor, c.status, c.sequence, c.at, c.emits, newest.label("place"))
-    query = query.where(c.source == "", c.day >= day_of(since))
+    query = query.join(AGENT, AGENT.c.id == c.agent).where(c.source == "", c.day >= day_of(since))
+    query = query.where(c.at - AGENT.c.clock_skew <= now + _NEAR)
     if only_complete:
         query = query.where(c.status == "complete")
     latest = query.subquery()
@@ -67,24 +75,37 @@ def _kinds(emits: str) -> frozenset[str]:
     return frozenset(msgspec.json.decode(emits, type=list[str]))
 
 
-def missed(connection: sa.Connection, *, since: int, kinds: frozenset[str]) -> dict[tuple[int, str], int]:
+def missed(connection: sa.Connection, *, since: int, now: int, kinds: frozenset[str]) -> dict[tuple[int, str], int]:
     """For each agent and kind: what it saw last before this moment was gone at its latest complete look.
 
     Only where every sensor that would show the kind had a complete look since then; the earliest of them counts.
     """
     began: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for look in looks(connection, since=since, only_complete=True):
+    for look in looks(connection, since=since, now=now, only_complete=True):
         for kind in look.emits & kinds:
             began[look.agent, kind].append(look.began)
     sensors: dict[tuple[int, str], int] = defaultdict(int)
-    for look in looks(connection, since=since):
+    for look in looks(connection, since=since, now=now):
         for kind in look.emits & kinds:
             sensors[look.agent, kind] += 1
     found = {key: min(several) for key, several in began.items() if len(several) == sensors[key]}
-    replaced = sa.select(AGENT.c.id).where(AGENT.c.replaced_by.is_not(None))
-    for agent in connection.execute(replaced).scalars():
-        found |= {(agent, kind): 1 << 52 for kind in kinds}
-    return found
+    return found | _replaced(connection, found)
+
+
+def _replaced(connection: sa.Connection, found: Mapping[tuple[int, str], int]) -> dict[tuple[int, str], int]:
+    """What agents saw that others have replaced: over as soon as the one that lives had a complete look itself."""
+    query = sa.select(AGENT.c.id, AGENT.c.replaced_by).where(AGENT.c.replaced_by.is_not(None))
+    heirs: dict[int, int] = {row.id: row.replaced_by for row in connection.execute(query)}
+    looked: dict[int, set[str]] = defaultdict(set)
+    for agent, kind in found:
+        looked[agent].add(kind)
+    over: dict[tuple[int, str], int] = {}
+    for agent in heirs:
+        heir, steps = agent, 0
+        while heir in heirs and steps <= len(heirs):
+            heir, steps = heirs[heir], steps + 1
+        over |= {(agent, kind): _ALWAYS for kind in looked[heir]}
+    return over
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -74,6 +74,27 @@ def test_a_look_that_could_have_missed_it_proves_nothing(fleet: Planted, status:
     assert fleet.findings()["cursor", "", ""].assets == 1
 
 
+def test_a_look_of_a_clock_that_was_wrong_proves_nothing(fleet: Planted) -> None:
+    agent = fleet.agent("a")
+    fleet.looked(agent, "applications", "application", at=NOW + 20 * DAY)
+    fleet.saw(agent, "cursor", "application", id="dpkg:cursor")
+    fleet.looked(agent, "applications", "application", sequence=2)
+    fleet.reconcile(inventory())
+    assert fleet.findings()["cursor", "", ""].assets == 1
+
+
+def test_what_an_agent_saw_before_it_was_installed_anew_is_for_the_new_one_to_see(fleet: Planted) -> None:
+    new = fleet.agent("a", uid="new")
+    old = fleet.agent("a", uid="old", replaced_by=new)
+    fleet.saw(old, "cursor", "application", id="dpkg:cursor")
+    fleet.saw(old, "otter", "dns.query", name="otter.ai")
+    fleet.reconcile(inventory())
+    assert set(fleet.findings()) == {("otter", "", ""), ("cursor", "", "")}
+    fleet.looked(new, "applications", "application")
+    fleet.reconcile(inventory())
+    assert set(fleet.findings()) == {("otter", "", "")}
+
+
 def test_use_on_the_network_ages_and_is_not_gone_by_a_look(fleet: Planted) -> None:
     agent = fleet.agent("gateway")
     fleet.saw(agent, "chatgpt", "dns.query", name="chatgpt.com", at=NOW - 60 * DAY, presence="used")
