@@ -100,7 +100,7 @@ def _require(method: str, wanted: str) -> None:
 async def _ingest(context: Context, identity: Identity, headers: Headers, receive: Receive) -> bytes:
     if not identity.approved:
         raise Refusal("not-approved", retry_after=context.jittered(context.limits.check_in))
-    allowance = identity.allowance(context.limits)
+    allowance = context.directory.allowance(identity)
     if allowance.busy >= context.limits.most_at_once:
         raise Refusal("too-fast", "one report at a time", retry_after=1 + context.uniform())
     if context.bodies.locked():

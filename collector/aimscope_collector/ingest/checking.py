@@ -60,7 +60,7 @@ def _is_clone(identity: Identity, said: wire.CheckIn) -> bool:
     backwards = said.epoch == identity.epoch and said.acknowledged < identity.acknowledged
     if said.epoch == identity.epoch:
         identity.acknowledged = max(identity.acknowledged, said.acknowledged)
-    return backwards or (bool(said.machine) and identity.machine != bytes.fromhex(said.machine))
+    return backwards or (bool(said.machine) and not identity.is_on(said.machine))
 
 
 async def _committed(context: Context, identity: Identity, said: wire.CheckIn) -> int | None:
@@ -70,6 +70,8 @@ async def _committed(context: Context, identity: Identity, said: wire.CheckIn) -
     """
     if identity.epoch == said.epoch and identity.committed >= said.acknowledged:
         return identity.committed
+    if not said.acknowledged:
+        return 0
     try:
         committed = await asyncio.to_thread(_sequence, context.engine, identity.id, said.epoch)
     except sa.exc.SQLAlchemyError:

@@ -24,6 +24,8 @@ from aimscope_signatures.matcher import Matcher
 
 _TICK: Final = 0.4
 """Seconds between looks at what has changed: a revocation is in force everywhere within a second."""
+_PRUNE: Final = 150
+"""Beats between two prunings: a minute."""
 _ADDRESSES: Final = 4_096
 
 
@@ -90,7 +92,7 @@ def assemble(
 async def serving(context: Context) -> AsyncIterator[None]:
     """Start the writer, know all agents, and keep up with the database until the end; then write what is left."""
     context.writer.start()
-    await refresh(context)
+    await asyncio.to_thread(_load, context)
     beat = asyncio.create_task(_beat(context))
     try:
         yield
@@ -109,6 +111,11 @@ async def refresh(context: Context) -> None:
         context.remembered.clear()
 
 
+def _load(context: Context) -> None:
+    with context.engine.connect() as connection:
+        context.directory.load(connection)
+
+
 def _news(context: Context) -> tuple[list[Known], dict[str, wire.Feed], int]:
     with context.engine.connect() as connection:
         return context.directory.news(connection)
@@ -121,6 +128,8 @@ async def _beat(context: Context) -> None:
         await asyncio.sleep(_TICK)
         with contextlib.suppress(sa.exc.SQLAlchemyError):  # the next beat tries again
             await refresh(context)
+        if number % _PRUNE == 0:
+            context.directory.prune(asyncio.get_running_loop().time())
         if number % 2 and len(context.presence) and (flushing is None or flushing.done()):
             flushing = asyncio.create_task(_try_flush(context))
 

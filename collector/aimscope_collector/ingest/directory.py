@@ -16,56 +16,51 @@ from aimscope_collector.store.agents import Known
 from aimscope_collector.store.interning import VERSION
 from aimscope_signatures import wire
 
-_MOST_EPOCHS: Final = 4
+_MACHINE: Final = 8
+"""Bytes of a machine's digest that tell it from another one."""
 
 
 class Identity:
-    """One agent: what the database says of it, and what this collector has seen of it."""
+    """One agent: what the database says of it, and what this collector has seen of it. There are many: it is small."""
 
     __slots__ = (
-        *("_allowance", "acknowledged", "approved", "asset", "clone", "committed", "described", "epoch"),
-        *("epochs", "id", "machine", "next_secret", "previous", "refusal", "rotated_at", "secret", "stamped_at", "uid"),
+        *("acknowledged", "approved", "asset", "committed", "described", "epoch", "epoch_id", "id", "machine"),
+        *("next_secret", "previous", "refusal", "rotated_at", "secret", "stamped_at", "uid"),
     )
 
     def __init__(self, known: Known) -> None:
-        self._allowance: Allowance | None = None
-        self.epoch = ""
+        self.uid = known.uid
+        self.epoch = known.epoch
         """The ledger of the latest request."""
-        self.committed = 0
+        self.epoch_id = 0
+        """Its id; 0 where that has to be looked up."""
+        self.committed = known.sequence
         self.acknowledged = 0
-        self.epochs: dict[str, int] | None = None
         self.described = 0
         self.stamped_at = 0
-        self.clone = False
-        self.uid = known.uid
         self.update(known)
 
     def update(self, known: Known) -> None:
-        """Take over what the database says."""
+        """Take over what the database says of who may report."""
         self.id = known.id
         self.asset = known.asset
         self.secret = bytes.fromhex(known.secret)
         self.next_secret = bytes.fromhex(known.next_secret) if known.next_secret else None
         self.previous = bytes.fromhex(known.previous_secret) if known.previous_secret else None
-        self.machine = bytes.fromhex(known.machine) if known.machine else b""
+        self.machine = bytes.fromhex(known.machine)[:_MACHINE]
         self.rotated_at = known.rotated_at if known.rotated_at is not None else known.enrolled_at
         self.approved = known.approved_at is not None
         self.refusal = "revoked" if known.revoked_at is not None else "replaced" if known.replaced_by else ""
 
-    def allowance(self, limits: Limits) -> Allowance:
-        """What it has used of its bounds."""
-        if self._allowance is None:
-            self._allowance = Allowance(limits)
-        return self._allowance
+    def is_on(self, machine: str) -> bool:
+        """Whether that is the machine it was enrolled on."""
+        return bytes.fromhex(machine)[:_MACHINE] == self.machine
 
-    def remember_epoch(self, value: str, number: int) -> None:
-        """The id of one of its ledgers."""
-        self.epochs = {**dict(list((self.epochs or {}).items())[-_MOST_EPOCHS + 1 :]), value: number}
-
-    def follows(self, epoch: str, committed: int) -> None:
-        """A report of this ledger is committed."""
+    def follows(self, epoch: str, committed: int, epoch_id: int = 0) -> None:
+        """So much of this ledger is committed."""
         if self.epoch != epoch:
-            self.epoch, self.committed, self.acknowledged = epoch, 0, 0
+            self.epoch, self.epoch_id, self.committed, self.acknowledged = epoch, 0, 0, 0
+        self.epoch_id = epoch_id or self.epoch_id
         self.committed = max(self.committed, committed)
 
 
@@ -75,6 +70,7 @@ class Directory:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._agents: dict[str, Identity] = {}
+        self._allowances: dict[int, Allowance] = {}
         self._seen = -1
         self._version = -1
         self.feeds: dict[str, wire.Feed] = {}
@@ -95,6 +91,27 @@ class Directory:
         else:
             identity.update(known)
         return identity
+
+    def allowance(self, identity: Identity) -> Allowance:
+        """What an agent has used of its bounds."""
+        found = self._allowances.get(identity.id)
+        if found is None:
+            found = self._allowances[identity.id] = Allowance(self._limits)
+        return found
+
+    def prune(self, at: float) -> None:
+        """Forget what agents have used of their bounds where it is as if they had not."""
+        for number, allowance in list(self._allowances.items()):
+            if allowance.unused(at, self._limits):
+                del self._allowances[number]
+
+    def load(self, connection: sa.Connection) -> None:
+        """Know every agent: to begin with, before anybody is served."""
+        self._version = settings.number(connection, VERSION)
+        self.feeds = feeds.current(connection)
+        for known in agents.known(connection):
+            self._seen = max(self._seen, known.changed)
+            self.add(known)
 
     def news(self, connection: sa.Connection) -> tuple[list[Known], dict[str, wire.Feed], int]:
         """What has changed since the last time, for ``apply``. Touches nothing but the database."""

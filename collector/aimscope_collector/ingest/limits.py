@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cells_at_once: int = 50_000
     cells_a_day: int = 1_000_000
     epochs_a_day: int = 16
-    """Ledgers an agent may begin."""
+    """Ledgers an agent may begin besides the one it has."""
     evidence: int = 20_000
     """Pieces of evidence an agent may name that nobody had named before; beyond, only service and kind are kept."""
     months_back: int = 120
@@ -84,6 +84,11 @@ class Allowance:
         self.day = 0
         self.cells_today = 0
         self.epochs_today = 0
+
+    def unused(self, at: float, limits: Limits) -> bool:
+        """Whether forgetting it makes no difference to speak of."""
+        few = self.cells_today < limits.cells_a_day // 100 and not self.epochs_today
+        return few and not self.busy and not self.cells.wait(limits.cells_at_once, at)
 
     def today(self, day: int) -> None:
         """Begin the day's counters anew on another day of the collector's clock."""

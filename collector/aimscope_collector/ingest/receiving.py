@@ -55,13 +55,13 @@ async def receive(context: Context, identity: Identity, body: bytes) -> wire.Pac
         )
         kept = await context.writer.keep(batch)
     except Unavailable as error:
-        identity.epochs = None  # where the database was replaced, its ids are others
+        identity.epoch_id = 0  # where the database was replaced, its ids are others
         raise unavailable(context, error) from None
     except Unacceptable:
         raise Refusal("unacceptable") from None
     if read.epoch == identity.epoch and read.sequence + _IN_FLIGHT < identity.committed:
         context.presence.cloned(identity.id, now)
-    identity.follows(read.epoch, kept.committed)
+    identity.follows(read.epoch, kept.committed, ids.epoch)
     sign = Sign(now, read.sent - now, 0, read.epoch, kept.committed)
     context.presence.seen(identity.id, sign)
     return wire.Pace(
@@ -74,7 +74,7 @@ async def receive(context: Context, identity: Identity, body: bytes) -> wire.Pac
 
 
 def _within_bounds(context: Context, identity: Identity, read: reading.Read, now: int) -> None:
-    allowance = identity.allowance(context.limits)
+    allowance = context.directory.allowance(identity)
     allowance.today(now // DAY)
     size = max(_LEAST, len(read.cells) + len(read.looks))
     if allowance.cells_today + size > context.limits.cells_a_day:
@@ -83,7 +83,7 @@ def _within_bounds(context: Context, identity: Identity, read: reading.Read, now
     if wait:
         raise Refusal("too-fast", retry_after=wait * (1 + context.uniform()))
     allowance.cells_today += size
-    if not identity.epochs or read.epoch not in identity.epochs:
+    if identity.epoch not in ("", read.epoch):
         if allowance.epochs_today >= context.limits.epochs_a_day:
             raise Refusal("too-fast", "too many ledgers in a day", retry_after=_LONGEST_WAIT)
         allowance.epochs_today += 1
@@ -96,7 +96,7 @@ async def _ids(context: Context, identity: Identity, read: reading.Read, now: in
     devices = {name: context.door.asset_pseudonym(name) for name in {cell.asset for cell in read.cells} if name}
     subjects = {name: context.remembered.subjects.get(pseudonym) for name, pseudonym in people.items()}
     assets = {name: context.remembered.assets.get(pseudonym) for name, pseudonym in devices.items()}
-    epoch = (identity.epochs or {}).get(read.epoch)
+    epoch = identity.epoch_id if identity.epoch == read.epoch else 0
     wanted = Wanted(
         agent=identity.id,
         at=now,
@@ -110,10 +110,10 @@ async def _ids(context: Context, identity: Identity, read: reading.Read, now: in
         },
         most_evidence=context.limits.evidence,
     )
-    found = Interned(epoch=epoch or 0)
+    found = Interned(epoch=epoch)
     if wanted.epoch or wanted.evidence or wanted.subjects or wanted.assets:
         found = await context.writer.run(functools.partial(_intern, wanted))
-        _remember(context, identity, read.epoch, found)
+        _remember(context, found)
     for at, (evidence, _) in new.items():
         drawn = found.evidence.get(evidence.key)
         if drawn is not None:
@@ -131,9 +131,7 @@ def _intern(wanted: Wanted, connection: sa.Connection) -> Interned:
     return interning.intern(connection, wanted)
 
 
-def _remember(context: Context, identity: Identity, epoch: str, found: Interned) -> None:
-    if found.epoch:
-        identity.remember_epoch(epoch, found.epoch)
+def _remember(context: Context, found: Interned) -> None:
     for pseudonym, number in found.subjects.items():
         context.remembered.subjects.put(pseudonym, number)
     for pseudonym, number in found.assets.items():

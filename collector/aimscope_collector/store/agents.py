@@ -44,6 +44,9 @@ class Known(msgspec.Struct, frozen=True):
     rotated_at: int | None
     enrolled_at: int
     changed: int
+    epoch: str
+    sequence: int
+    """Of that ledger, at least so much is committed."""
 
 
 _KNOWN: Final = tuple(AGENT.c[name] for name in Known.__struct_fields__)

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -212,8 +212,30 @@ def test_an_agent_may_not_begin_ledgers_without_end(database: sa.Engine, tmp_pat
             answers.append((await agent.report()).status_code)
         assert answers == [200, 200, 200, 429, 429, 429]
 
-    _tell(database, tmp_path, story, Limits(epochs_a_day=3))
+    _tell(database, tmp_path, story, Limits(epochs_a_day=2))
     assert rows(database, "select count(*) from epoch") == [(3,)]
+
+
+def test_a_body_that_takes_too_long_is_cut_off(database: sa.Engine, tmp_path: Path) -> None:
+    async def main() -> None:
+        context = context_of(database, tmp_path, limits=Limits(body_seconds=0.05, most_at_once=1))
+        async with running(context) as client:
+            agent = Agent(client, "one")
+            await agent.enrol(token(database))
+
+            async def drip() -> AsyncIterator[bytes]:
+                yield b"x"
+                await asyncio.sleep(0.2)
+                yield b"x"
+
+            slow = client.post("/v1/ingest", content=drip(), headers=agent.headers())
+            first = asyncio.create_task(slow)
+            await asyncio.sleep(0.02)
+            assert _problem(await agent.report()) == (429, "too-fast")
+            assert _problem(await first) == (408, "timeout")
+            assert (await agent.report()).status_code == 200
+
+    asyncio.run(main())
 
 
 def test_an_explosion_of_evidence_collapses_and_harms_nobody_else(database: sa.Engine, tmp_path: Path) -> None:
