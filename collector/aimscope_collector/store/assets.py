@@ -22,6 +22,7 @@ from aimscope_collector.store.tables.fleet import AGENT, ASSET, ASSET_ADDRESS, U
 Source = Literal["agent", "gateway", "import"]
 Teller = Literal["agent", "import", "dhcp", "reverse"]
 FOREVER: Final = 1 << 52
+_THERE: Final = sa.and_(ASSET.c.managed.is_(sa.true()), ASSET.c.merged_into.is_(None))
 
 
 def intern(connection: sa.Connection, devices: Iterable[Veiled], *, source: Source, now: int) -> dict[str, int]:
@@ -144,16 +145,17 @@ def claims(connection: sa.Connection, pseudonyms: Iterable[str]) -> dict[str, li
 
 
 def merge(connection: sa.Connection) -> int:
-    """Say of devices that only gateways saw which known device they are, as far as claims tell, and how many changed.
+    """Say of devices that gateways saw, and of those on lists, which known device they are; returns how many changed.
 
     A device merged here had one holder only, all the time. Where holders changed, each total is laid to who held the
     address then (``reconciling``).
     """
+    changed = _merge_listed(connection)
     gateway = ASSET.c.source == "gateway"
     columns = (ASSET.c.id, ASSET.c.pseudonym, ASSET.c.first_seen, ASSET.c.last_seen, ASSET.c.merged_into)
     seen = connection.execute(sa.select(*columns).where(gateway)).all()
     claimed = claims(connection, [row.pseudonym for row in seen])
-    changed = []
+    targets = []
     for row in seen:
         several = claimed.get(row.pseudonym, [])
         holders = {claim.device for claim in several} - {row.id}
@@ -162,11 +164,47 @@ def merge(connection: sa.Connection) -> int:
         )
         target = min(holders) if whole and len(holders) == 1 else None
         if target != row.merged_into:
-            changed.append({"it": row.id, "target": target})
-    if changed:
+            targets.append({"it": row.id, "target": target})
+    _set_merged(connection, targets)
+    return changed + len(targets)
+
+
+def _set_merged(connection: sa.Connection, targets: list[dict[str, int | None]]) -> None:
+    if targets:
         update = ASSET.update().where(ASSET.c.id == sa.bindparam("it")).values(merged_into=sa.bindparam("target"))
-        connection.execute(update, changed)
-    return len(changed)
+        connection.execute(update, targets)
+
+
+def _merge_listed(connection: sa.Connection) -> int:
+    """A device of a list one of whose other names is an agent's is that agent's: one device, not two to count."""
+    on_list, agent = ASSET.alias("on_list"), ASSET.alias("agent_device")
+    named = (
+        sa.select(
+            on_list.c.id, sa.func.min(agent.c.id).label("device"), sa.func.count(agent.c.id.distinct()).label("n")
+        )
+        .select_from(
+            on_list.join(
+                ASSET_ADDRESS, sa.and_(ASSET_ADDRESS.c.asset == on_list.c.id, ASSET_ADDRESS.c.source == "import")
+            ).join(agent, sa.and_(agent.c.pseudonym == ASSET_ADDRESS.c.pseudonym, agent.c.source == "agent"))
+        )
+        .where(on_list.c.source == "import", on_list.c.managed.is_(sa.true()), agent.c.id != on_list.c.id)
+        .group_by(on_list.c.id)
+    )
+    wanted = {row.id: row.device for row in connection.execute(named) if row.n == 1}
+    listed = (ASSET.c.id, ASSET.c.unit, ASSET.c.unit_by, ASSET.c.groups, ASSET.c.environment, ASSET.c.merged_into)
+    targets: list[dict[str, int | None]] = []
+    for row in connection.execute(sa.select(*listed).where(ASSET.c.source == "import")).all():
+        target = wanted.get(row.id)
+        if target is not None:
+            said = {"groups": row.groups, "environment": row.environment}
+            differs = sa.or_(ASSET.c.groups != row.groups, ASSET.c.environment != row.environment)
+            connection.execute(ASSET.update().where(ASSET.c.id == target, differs).values(**said))
+            if row.unit is not None and row.unit_by == "import":
+                give_unit(connection, asset=target, unit=row.unit, by="import")
+        if target != row.merged_into:
+            targets.append({"it": row.id, "target": target})
+    _set_merged(connection, targets)
+    return len(targets)
 
 
 class Unmanaged(msgspec.Struct, frozen=True):
@@ -198,9 +236,7 @@ def unmanaged(connection: sa.Connection, *, after: int = 0, limit: int = 100) ->
 def without_agent(connection: sa.Connection) -> int:
     """How many devices there should be on which no agent ever reported."""
     agents = sa.select(AGENT.c.asset).where(AGENT.c.revoked_at.is_(None))
-    query = (
-        sa.select(sa.func.count()).select_from(ASSET).where(ASSET.c.managed.is_(sa.true()), ASSET.c.id.not_in(agents))
-    )
+    query = sa.select(sa.func.count()).select_from(ASSET).where(_THERE, ASSET.c.id.not_in(agents))
     return connection.execute(query).scalar_one()
 
 

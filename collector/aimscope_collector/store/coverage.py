@@ -130,7 +130,7 @@ def fleet(connection: sa.Connection, *, now: int, within: int) -> list[Part]:
     query = (
         sa.select(path, sa.func.count(), sa.func.count(working.c.asset), sa.func.sum(recent))
         .select_from(ASSET.outerjoin(UNIT, ASSET.c.unit == UNIT.c.id).outerjoin(working, working.c.asset == ASSET.c.id))
-        .where(ASSET.c.managed.is_(sa.true()))
+        .where(ASSET.c.managed.is_(sa.true()), ASSET.c.merged_into.is_(None))
         .group_by(path)
         .order_by(path)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -40,6 +41,7 @@ def take(
     ids = assets.intern(connection, veiled, source="import", now=now)
     unit_ids = {path: units.ensure(connection, path=path, actor=actor, now=now) for path in _units(devices)}
     placer = Placer((), {}, patterns)
+    shorts = _shorts(devices)
     rows: list[dict[str, object]] = []
     claims: dict[str, int] = {}
     for each, name in zip(devices, veiled, strict=True):
@@ -53,7 +55,8 @@ def take(
                 "fits": msgspec.json.encode(fits).decode(),
             }
         )
-        claims |= {door.device(other).pseudonym: asset for other in each.names[1:]}
+        for other in (*each.names[1:], *shorts.get(each, ())):
+            claims[door.device(other).pseudonym] = asset
         claims |= {door.address(text).pseudonym: asset for text in each.addresses if tells_apart(text)}
         if each.unit:
             assets.give_unit(connection, asset=asset, unit=unit_ids[each.unit], by="import")
@@ -65,6 +68,20 @@ def take(
     facts = {"devices": done.devices, "new": done.new, "left": done.left}
     audit.record(connection, at=now, actor=actor, action="asset.import", about="list", facts=facts)
     return done
+
+
+def _shorts(devices: Sequence[Listed]) -> dict[Listed, list[str]]:
+    """``pc-7`` for ``pc-7.corp.example``, which most machines call themselves, where only one device can be meant."""
+    meant: dict[str, set[Listed]] = defaultdict(set)
+    for each in devices:
+        for name in each.names:
+            meant[name.partition(".")[0].casefold()].add(each)
+    found: dict[Listed, list[str]] = defaultdict(list)
+    for short, several in meant.items():
+        for each in several:
+            if len(several) == 1 and short and short not in map(str.casefold, each.names):
+                found[each].append(short)
+    return found
 
 
 def _units(devices: Sequence[Listed]) -> list[str]:

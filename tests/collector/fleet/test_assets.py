@@ -20,7 +20,7 @@ from aimscope_collector.assets import (
     unit_of,
     veil,
 )
-from aimscope_collector.store import assets, audit, listed
+from aimscope_collector.store import assets, audit, coverage, listed
 from aimscope_collector.store.database import writing
 from tests.collector.fleet.planted import DAY, DOOR, NOW, Planted
 
@@ -133,6 +133,24 @@ def test_other_names_of_a_list_lead_to_the_device(fleet: Planted) -> None:
     fleet.saw(gateway, "otter", "dns.query", name="otter.ai", asset=client)
     fleet.reconcile()
     assert set(fleet.findings()) == {("otter", "emea", "")}
+
+
+def test_a_listed_device_under_its_long_name_is_the_agent_under_its_short_one(fleet: Planted) -> None:
+    fleet.agent("PC-7")
+    devices = [
+        Listed(names=("pc-7.corp.example",), unit="emea", groups=("vip",)),
+        Listed(names=("pc-8.corp.example",)),
+        Listed(names=("pc-8.lab.example",)),
+    ]
+    fleet.agent("pc-8")
+    with writing(fleet.engine) as connection:
+        listed.take(connection, devices=devices, door=DOOR, actor="ann", now=NOW)
+        assert assets.merge(connection) == 1
+        assert assets.merge(connection) == 0
+        parts = coverage.fleet(connection, now=NOW, within=DAY)
+    device = fleet.device("pc-7")
+    assert (device.unit_by, device.groups) == ("import", '["vip"]')
+    assert [(part.unit, part.known, part.enrolled) for part in parts] == [("", 3, 1), ("emea", 1, 1)]
 
 
 def test_lists_are_read_as_device_management_writes_them() -> None:
