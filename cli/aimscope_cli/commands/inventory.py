@@ -1,12 +1,14 @@
-"""The authorised AI inventory: begin one, check it, convert one from another form."""
+"""The authorised AI inventory: begin one, check it, convert one from another form, keep it at a collector."""
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from aimscope_cli.asking import Authority, Collector, Folder, KeyFile
 from aimscope_cli.output import Failure, emit_json, emit_text, hint, say
 
 app = typer.Typer(help="The inventory of authorised AI.", no_args_is_help=True, add_completion=False)
@@ -26,13 +28,7 @@ def init(
     from aimscope_collector.inventory.write import template
 
     text = _draft() if from_scan else template()
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise Failure(f"{path} exists already; name another file") from None
-    except OSError as error:
-        raise Failure(f"{path} cannot be written: {error.strerror}") from None
+    _write_new(path, text)
     say(str(path))
     hint("decide on each entry, then: aimscope inventory check " + str(path))
 
@@ -89,20 +85,12 @@ def convert(
     if output is None:
         emit_text(text)
         return
-    try:
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise Failure(f"{output} exists already; name another file") from None
-    except OSError as error:
-        raise Failure(f"{output} cannot be written: {error.strerror}") from None
+    _write_new(output, text)
     say(str(output))
 
 
 def _draft() -> str:
     """The last scan of this machine as a first inventory. Raises ``Failure`` where there is none."""
-    import datetime
-
     from aimscope_cli.catalogues import open_catalogue
     from aimscope_cli.state import state_folder
     from aimscope_collector.from_catalogue import services_of
@@ -122,3 +110,84 @@ def _draft() -> str:
         last.sightings, last.coverage, None, services_of(open_catalogue()), unit="", host=last.host, today=day
     )
     return draft(judged.findings, f"Drafted on {day} from a scan of {last.host or 'this machine'}.")
+
+
+@app.command()
+def push(
+    path: Annotated[Path, typer.Argument(help="The inventory: YAML, JSON, CSV or XLSX.")],
+    note: Annotated[str, typer.Option(help="What this version is about.")] = "",
+    effective: Annotated[
+        datetime.datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day on which it counts; else at once."),
+    ] = None,
+    collector: Collector = None,
+    key_file: KeyFile = None,
+    ca: Authority = None,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Put a file in force at a collector, as a new version with you as its author."""
+    from aimscope_cli import pushing
+    from aimscope_cli.asking import asked
+
+    with asked(collector, key_file, ca, folder) as asker:
+        kept = pushing.push(asker, path, note=note, effective_from=effective.date() if effective else None)
+    if as_json:
+        emit_json(kept)
+        return
+    pushing.show_problems(kept["problems"])
+    pushing.show_diff(kept["diff"])
+    say(f"version {kept['version']['number']}" + ("" if kept["is_new"] else ", as it was"))
+
+
+@app.command()
+def pull(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
+    collector: Collector = None,
+    key_file: KeyFile = None,
+    ca: Authority = None,
+    folder: Folder = None,
+) -> None:
+    """The inventory in force at a collector, as YAML. Never overwrites."""
+    from aimscope_cli.asking import asked
+
+    with asked(collector, key_file, ca, folder) as asker:
+        text = asker.raw("GET", "/inventory.yaml", {}).decode()
+    if output is None:
+        emit_text(text)
+        return
+    _write_new(output, text)
+    say(str(output))
+
+
+@app.command()
+def diff(
+    path: Annotated[Path, typer.Argument(help="The inventory to compare with the one in force.")],
+    collector: Collector = None,
+    key_file: KeyFile = None,
+    ca: Authority = None,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """What `push` would change at a collector. Keeps nothing."""
+    from aimscope_cli import pushing
+    from aimscope_cli.asking import asked
+
+    with asked(collector, key_file, ca, folder) as asker:
+        found = pushing.compare(asker, path)
+    if as_json:
+        emit_json(found)
+        return
+    pushing.show_problems(found["problems"])
+    if not pushing.show_diff(found["diff"]):
+        hint("nothing would change")
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Failure(f"{path} exists already; name another file") from None
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}") from None

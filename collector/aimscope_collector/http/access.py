@@ -27,6 +27,8 @@ NOTHING: Final = "nothing"
 KNOWN: Final = "known"
 _LONGEST: Final = 1_024
 PREFIX: Final = "/api/v1"
+OWNER: Final = "aimscope.owner"
+"""In a scope: who asks in this very process. No server puts it there."""
 
 
 class Rule(NamedTuple):
@@ -84,6 +86,9 @@ class Authentication(AbstractAuthenticationMiddleware):
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """Who asks; a credential that is wrong is refused at once."""
+        owner = connection.scope.get(OWNER)
+        if isinstance(owner, Principal):
+            return AuthenticationResult(user=owner, auth=None)
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
         if not scheme:
             return AuthenticationResult(user=None, auth=None)
