@@ -33,8 +33,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a use happens. Empty means that it is not known.
 
     ``host`` is the name of the machine, or its address where that is all that is known; ``names`` are other names and
-    addresses of it. ``fits``, where it is known, are the patterns of rows that it was found to fit while its name was in
-    the clear: then only they count, because ``host`` is no name to compare.
+    addresses of it. ``fits``, where it is known, are the patterns of rows that it was found to fit while its name was
+    in the clear: then only they count, because ``host`` is no name to compare.
     """
 
     host: str

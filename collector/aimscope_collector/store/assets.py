@@ -218,12 +218,16 @@ class Unmanaged(msgspec.Struct, frozen=True):
 
 
 def unmanaged(connection: sa.Connection, *, after: int = 0, limit: int = 100) -> list[Unmanaged]:
-    """Devices without agent, in no list, that are no known device's address."""
+    """Devices without agent, in no list, under no name or address that a known device ever had.
+
+    An address that known devices have in turn is none of them: what nobody can have used it for shows in findings.
+    """
+    claimed = sa.select(ASSET_ADDRESS.c.pseudonym)
     query = (
         sa.select(ASSET, UNIT.c.path)
         .select_from(ASSET.outerjoin(UNIT, ASSET.c.unit == UNIT.c.id))
         .where(ASSET.c.managed.is_(sa.false()), ASSET.c.source == "gateway", ASSET.c.merged_into.is_(None))
-        .where(ASSET.c.id > after)
+        .where(ASSET.c.id > after, ASSET.c.pseudonym.not_in(claimed))
         .order_by(ASSET.c.id)
         .limit(limit)
     )

@@ -94,6 +94,8 @@ def test_an_address_that_moved_is_laid_to_whoever_had_it(fleet: Planted) -> None
     fleet.reconcile()
     assert set(fleet.findings()) == {("otter", "emea", ""), ("cursor", "apac", ""), ("bedrock", "", "")}
     assert all(row.assets == 1 for row in fleet.findings().values())
+    with fleet.engine.connect() as connection:
+        assert assets.unmanaged(connection) == []
 
 
 def test_a_device_seen_by_a_gateway_first_is_the_same_when_it_enrols(fleet: Planted) -> None:
