@@ -116,12 +116,14 @@ class Reporter(msgspec.Struct, frozen=True):
 
 
 def about_uses(
-    before: Mapping[str, Use], after: Iterable[Use], *, now: int, policy: AlertPolicy | None = None
+    before: Mapping[str, Use] | None, after: Iterable[Use], *, now: int, policy: AlertPolicy | None = None
 ) -> list[Alert]:
-    """What findings give to tell. ``before`` is by id, and is everything known at the last look; the first look is
-    silent about what is merely new, or it would tell the whole inventory.
+    """What findings give to tell. ``before`` is by id, and is everything known at the last look.
+
+    ``None`` is the first look: it is silent about what is merely new, or it would tell the whole catalogue.
     """
     policy = policy or AlertPolicy()
+    first, before = before is None, before or {}
     seen = [use for use in before.values() if use.verdict != "dormant"]
     services = {use.service or use.id for use in seen}
     units = {(use.service or use.id, use.unit) for use in seen}
@@ -133,7 +135,7 @@ def about_uses(
         thing = use.service or use.id
         where = f" in {use.unit}" if use.unit else ""
         facts: dict[str, Fact] = {"finding": use.id, "service": use.service, "unit": use.unit, "verdict": use.verdict}
-        if before and use.verdict != "dormant":
+        if not first and use.verdict != "dormant":
             if thing not in services:
                 found.append(_alert("new_service", thing, now, f"{use.name} is new: first seen{where}.", facts))
                 services.add(thing)

@@ -63,7 +63,7 @@ def told(connection: sa.Connection, *, since: int = 0, before: int = 0, limit: i
     query = sa.select(ALERT).where(ALERT.c.at >= since).order_by(ALERT.c.id.desc()).limit(limit)
     if before:
         query = query.where(ALERT.c.id < before)
-    return [(row.id, _of_row(row)) for row in connection.execute(query)]
+    return [(row.id, of_row(row)) for row in connection.execute(query)]
 
 
 def _told(connection: sa.Connection, candidates: Iterable[Alert], now: int) -> dict[tuple[str, str], int]:
@@ -81,7 +81,8 @@ def _today(connection: sa.Connection, now: int) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _of_row(row: sa.Row[Any]) -> Alert:
+def of_row(row: sa.Row[Any]) -> Alert:
+    """An alert as it is kept."""
     return Alert(
         rule=row.rule,
         key=row.key,

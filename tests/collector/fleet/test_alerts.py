@@ -33,8 +33,9 @@ def use(finding: str = "f-1", **more: Any) -> Use:
     return Use(**known | more)
 
 
-def rules(before: list[Use], *after: Use) -> list[str]:
-    return [alert.rule for alert in alerts.about_uses({one.id: one for one in before}, after, now=NOW)]
+def rules(before: list[Use] | None, *after: Use) -> list[str]:
+    known = None if before is None else {one.id: one for one in before}
+    return [alert.rule for alert in alerts.about_uses(known, after, now=NOW)]
 
 
 def test_a_new_service_and_a_new_unit_are_told_once() -> None:
@@ -46,7 +47,8 @@ def test_a_new_service_and_a_new_unit_are_told_once() -> None:
         "new_unit",
     ]
     assert rules(before, use("f-2", service="")) == ["new_service"]
-    assert rules([], use(), use("f-2", service="cursor")) == [], "the first look"
+    assert rules(None, use(), use("f-2", service="cursor")) == [], "the first look"
+    assert rules([], use()) == ["new_service"]
 
 
 def test_what_is_dormant_or_dismissed_is_not_new() -> None:
@@ -60,7 +62,7 @@ def test_what_is_dormant_or_dismissed_is_not_new() -> None:
 def test_a_prohibited_use_is_told_when_it_happens_and_when_it_happens_again() -> None:
     bad = use(verdict="prohibited", active=True, last=5)
     assert rules([use()], bad) == ["prohibited_use"]
-    assert rules([], bad) == ["prohibited_use"]
+    assert rules(None, bad) == ["prohibited_use"]
     assert rules([use()], use(state="prohibited", active=True)) == ["prohibited_use"]
     assert rules([bad], bad) == []
     assert rules([bad], msgspec.structs.replace(bad, last=6)) == ["prohibited_use"]

@@ -1,12 +1,12 @@
 """What goes out: signed feeds for agents, alerts, events for destinations.
 
-Owners: ``store/feeds.py``, ``store/outbox.py``.
+Owners: ``store/feeds.py``, ``store/outbox.py``, ``store/alerts.py``, ``store/watching.py``.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Integer, LargeBinary, Text
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, Text
 
 from aimscope_collector.store.tables._base import Id, Json, Long, table
 
@@ -32,6 +32,18 @@ ALERT = table(
     Column("text", Text, nullable=False),
     Column("facts", Json, nullable=False),
     sa.Index("ix_alert_rule_key", "rule", "key", "at"),
+)
+
+WATCHED = table(
+    "watched",
+    Column("finding", Text, primary_key=True),  # as alerts knew it at their last look
+    Column("service", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("last", Long),
+    Column("bytes_out", Long),
+    compact=True,
 )
 
 OUTBOX = table(

@@ -48,6 +48,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_alert_rule_key", "alert", ["rule", "key", "at"], unique=False)
     op.create_table(
+        "watched",
+        sa.Column("finding", sa.Text(), nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("last", LONG, nullable=True),
+        sa.Column("bytes_out", LONG, nullable=True),
+        sa.PrimaryKeyConstraint("finding", name=op.f("pk_watched")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "audit",
         sa.Column("sequence", LONG, autoincrement=False, nullable=False),
         sa.Column("at", LONG, nullable=False),
