@@ -1,0 +1,1 @@
+"""Processes killed, disks filled, clocks turned: what was acknowledged is there afterwards, and nothing twice."""

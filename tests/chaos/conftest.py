@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.collector.fleet.conftest import database, postgresql, where
+
+__all__ = ["database", "postgresql", "where"]
