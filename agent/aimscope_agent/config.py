@@ -95,6 +95,9 @@ class Endpoint(Scheduled, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...], _about("Such sensors that the collector's policy may switch on, and no others."), _WORDS
     ] = ()
     may_schedule: Annotated[bool, _about("The collector's policy may say how often scans are made.")] = True
+    root: Annotated[
+        str, _about("Look at the tree here in place of this machine: a host's file system in a container, `/host`.")
+    ] = ""
     probe_lan: Annotated[bool, _about("Ask servers of this machine on its addresses of the local network, too.")] = (
         False
     )

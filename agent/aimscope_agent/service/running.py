@@ -26,6 +26,7 @@ from aimscope_agent.service.status import Status
 from aimscope_agent.service.timetable import Timetable
 from aimscope_agent.trust import Trust
 from aimscope_agent.uplink import About
+from aimscope_agent.watchdog import give_back_memory
 from aimscope_signatures.signed import Role
 from aimscope_signatures.version import __version__
 
@@ -270,6 +271,7 @@ class Service:
                 self.book.missing(sensor, self.book.said(f"sensor {sensor}"), child.task.sequence)
             self.book.tell_of_feeds(child.task.sequence)
             self.book.forget()
+            give_back_memory()
         self._timetable.done(duty)
 
     def _ran_away(self, child: Child) -> None:

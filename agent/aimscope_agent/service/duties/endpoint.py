@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from aimscope_agent.host.live import LiveHost, now
+from aimscope_agent.host.live import now
+from aimscope_agent.host.machine import Host
 from aimscope_agent.recognise import Recogniser
 from aimscope_agent.registry import sensors
 from aimscope_agent.scan import scan
@@ -18,8 +19,6 @@ from aimscope_signatures import wire
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Coverage, Status
 
-MODE = "schedule"
-
 
 def chosen(task: Task) -> tuple[Sensor, ...]:
     """The sensors that run: those of the machine that are neither off nor ran away before."""
@@ -27,15 +26,33 @@ def chosen(task: Task) -> tuple[Sensor, ...]:
     return tuple(one for one in sensors() if one.target == "host" and one.name not in left_out)
 
 
+def _host(root: str) -> Host:
+    """The machine, or the tree that stands for it. Raises ``ValueError`` and ``OSError``."""
+    if not root:
+        from aimscope_agent.host.live import LiveHost  # noqa: PLC0415 - only one of both
+
+        return LiveHost()
+    from aimscope_agent.host.offline import OfflineHost  # noqa: PLC0415
+
+    tree = Path(root)
+    machine = tree / "machine.json"
+    if machine.is_file() and (tree / "root").is_dir():
+        return OfflineHost(tree / "root", machine)
+    if not tree.is_dir():
+        raise ValueError(f"endpoint.root: {root} is no folder")
+    return OfflineHost(tree)
+
+
 def duty(task: Task, desk: Desk) -> None:
     """Scan, and have it kept. Raises ``LedgerError`` and ``ValueError``."""
-    started = now()
+    host = _host(task.config.endpoint.root)
+    started = getattr(host, "now", 0) or now()  # of a recording
     catalogue = open_catalogue(Path(task.trust), desk.notice)
     endpoint = task.config.endpoint
     selected = chosen(task)
     options = Options(probe_lan=endpoint.probe_lan, opt_in=frozenset(endpoint.opt_in))
     result = scan(
-        LiveHost(),
+        host,
         selected,
         catalogue.interests,
         options,
