@@ -1,7 +1,7 @@
 """Sightings summed up for judging: by piece of evidence and place, never one by one.
 
 A *place* is a number for devices that no row of the inventory tells apart. Which device has which place is handed in.
-Moments are corrected here by what each agent's clock is ahead, and none lies in the future.
+Moments are corrected here by what each agent's clock is ahead; none lies in the future, or before 1970.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Aggregates:
 
     def _moment(self, column: sa.Column[Any]) -> sa.ColumnElement[int]:
         corrected = column - _WHO.c.ahead
-        return sa.case((corrected > self._extent.now, self._extent.now), else_=corrected)
+        return sa.case((corrected > self._extent.now, self._extent.now), (corrected < 0, 0), else_=corrected)
 
     def sums(self) -> Iterator[Sum]:
         """By evidence and place. ``first`` goes back as far as anything is kept."""
@@ -257,7 +257,7 @@ def evidence(connection: sa.Connection, services: Sequence[str] | None = None) -
     if services is not None:
         query = query.where(EVIDENCE.c.service.in_(sorted(services)))
     found = connection.execute(query).all()
-    telling = _details(connection)
+    telling = _details(connection, services)
     return {
         row.id: Evidence(row.id, row.service, row.kind, fields_of(row.kind, row.fields), telling.get(row.id, ()))
         for row in found
@@ -281,13 +281,15 @@ _TELLING: Final = {"account": ("organisational", min), "mcp_server": ("remote", 
 """Details that decide whether a condition holds. Agents that differ: the word that breaks it counts."""
 
 
-def _details(connection: sa.Connection) -> dict[int, tuple[tuple[str, str], ...]]:
+def _details(connection: sa.Connection, services: Sequence[str] | None) -> dict[int, tuple[tuple[str, str], ...]]:
     query = (
         sa.select(EVIDENCE.c.id, EVIDENCE.c.kind, DETAIL.c.details)
         .select_from(DETAIL.join(EVIDENCE, DETAIL.c.evidence == EVIDENCE.c.id))
         .where(EVIDENCE.c.kind.in_(sorted(_TELLING)))
         .distinct()
     )
+    if services is not None:
+        query = query.where(EVIDENCE.c.service.in_(sorted(services)))
     found: dict[int, str] = {}
     names: dict[int, str] = {}
     for row in connection.execute(query):

@@ -114,6 +114,12 @@ def test_a_wrong_clock_shifts_when_and_never_what(fleet: Planted) -> None:
     assert found["otter", "", ""].last == NOW
 
 
+def test_what_no_clock_can_mean_is_clamped(fleet: Planted) -> None:
+    fleet.saw(fleet.agent("a"), "otter", "dns.query", name="otter.ai", first=-(1 << 53))
+    fleet.reconcile()
+    assert fleet.findings()["otter", "", ""].first == 0
+
+
 def test_first_goes_back_beyond_what_counts(fleet: Planted) -> None:
     agent = fleet.agent("a")
     fleet.saw(agent, "otter", "dns.query", name="otter.ai", at=NOW - 300 * DAY, count=100)
