@@ -96,7 +96,9 @@ def follow(course: Course, heard: Heard, *, draw: float, rules: Rules) -> Step:
     if heard.status == 401 and heard.understood:
         return _shut_out(course, heard, draw, rules)
     if heard.status == 403 and heard.understood:
-        return Step(_to(course, "check_in"), _spread(max(course.pace, heard.retry_after or 0), draw))
+        return Step(
+            _to(course, "check_in"), _spread(min(max(course.pace, heard.retry_after or 0), _LONGEST_PACE), draw)
+        )
     too_large = heard.status == _TOO_LARGE
     if heard.errand == "report" and (too_large or (heard.status in _BAD and heard.understood)):
         return _after_refusal(course, heard, draw, rules)
