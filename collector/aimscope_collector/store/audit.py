@@ -42,6 +42,9 @@ def record(
 
 def record_all(connection: sa.Connection, acts: Iterable[Act]) -> None:
     """Append an entry for each act, in their order; see ``record``."""
+    acts = list(acts)
+    if not acts:
+        return
     if not is_sqlite(connection):  # SQLite has one writer anyway
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     end = head(connection)
@@ -68,8 +71,7 @@ def record_all(connection: sa.Connection, acts: Iterable[Act]) -> None:
                 "hash": entry.hash,
             }
         )
-    if rows:
-        connection.execute(AUDIT.insert(), rows)
+    connection.execute(AUDIT.insert(), rows)
 
 
 def head(connection: sa.Connection) -> Head:

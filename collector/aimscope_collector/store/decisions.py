@@ -52,7 +52,7 @@ def decide(
         raise Refused(f"More than {MOST_AT_ONCE:,} decisions at once: take them in parts.")
     for decision in decisions:
         review.check(decision)
-    _one_at_a_time(connection)
+    hold(connection)
     fresh = _not_yet_there(connection, decisions)
     if fresh and expected:
         for finding, standing in standings(connection, expected, now=now).items():
@@ -60,7 +60,9 @@ def decide(
                 raise Conflict(finding, standing)
     concerned = _concerned(connection, decisions)
     _insert(connection, [reopening.with_seen(one, concerned[_scope(one)]) for one in fresh], now)
-    return _settle(connection, {one.id for decision in decisions for one in concerned[_scope(decision)]}, now)
+    found = _settle(connection, {one.id for decision in decisions for one in concerned[_scope(decision)]}, now)
+    audit.record_all(connection, [_act(decision, now) for decision in fresh])
+    return found
 
 
 def reconsider(
@@ -75,7 +77,7 @@ def reconsider(
     To be called after findings changed (with their ids), and for all of them every few minutes: time reopens too.
     Returns the decisions the rules took; taking them twice changes nothing.
     """
-    _one_at_a_time(connection)
+    hold(connection)
     wanted = None if findings is None else list(dict.fromkeys(findings))
     known = noted(connection, findings=wanted)
     history = _history(connection, known)
@@ -92,6 +94,7 @@ def reconsider(
     taken = _not_yet_there(connection, taken)
     _insert(connection, taken, now)
     _settle(connection, wanted, now)
+    audit.record_all(connection, [_act(decision, now) for decision in taken])
     return taken
 
 
@@ -151,7 +154,12 @@ def noted(connection: sa.Connection, *, findings: Iterable[str] | None = None) -
     ]
 
 
-def _one_at_a_time(connection: sa.Connection) -> None:
+def hold(connection: sa.Connection) -> None:
+    """Wait for others who decide, to the end of the transaction.
+
+    Who writes findings and then calls ``reconsider`` in one transaction calls this first: else the two could wait for
+    each other crosswise, one for the findings, the other for the decisions.
+    """
     if not is_sqlite(connection):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
@@ -182,7 +190,6 @@ def _insert(connection: sa.Connection, decisions: Sequence[Decision], now: int) 
         return
     connection.execute(DECISION.insert(), [_row(decision) for decision in decisions])
     overrides.follow(connection, decisions, now=now)
-    audit.record_all(connection, [_act(decision, now) for decision in decisions])
 
 
 def _row(decision: Decision) -> dict[str, object]:

@@ -133,6 +133,23 @@ def test_of_two_reviewers_at_once_one_is_told(database: sa.Engine) -> None:
         assert sorted(pool.map(attempt, range(4))) == [False, False, False, True]
 
 
+def test_who_judges_and_who_decides_at_once_do_not_wait_crosswise(database: sa.Engine) -> None:
+    found(database, finding("f-1"))
+
+    def judge(number: int) -> None:
+        with writing(database) as connection:
+            decisions.hold(connection)
+            connection.execute(FINDING.update().where(FINDING.c.id == "f-1").values(count=number))
+            decisions.reconsider(connection, now=NOW, findings=["f-1"])
+
+    with ThreadPoolExecutor(4) as pool:
+        judging = [pool.submit(judge, number) for number in range(20)]
+        deciding = [pool.submit(take, database, decision(f"d{number}", "prohibit")) for number in range(20)]
+        for each in (*judging, *deciding):
+            each.result()
+    assert states(database) == {"f-1": "prohibited"}
+
+
 def test_a_finding_of_a_future_unit_inherits(database: sa.Engine) -> None:
     take(database, decision("d1", "prohibit", except_units=("apac",)))
     found(database, finding("f-1", unit="new/unit", presence=2), finding("f-2", unit="apac/x"))
