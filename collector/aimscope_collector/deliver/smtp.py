@@ -16,6 +16,7 @@ from aimscope_collector.store.outbox import Item
 
 _SECONDS: Final = 20
 _LONGEST_SUBJECT: Final = 150
+Tls = Literal["starttls", "tls", "none"]
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int = 587
-    tls: Literal["starttls", "tls", "none"] = "starttls"
+    tls: Tls = "starttls"
     sender: str
     to: tuple[str, ...]
     user: str = ""
