@@ -102,7 +102,6 @@ def test_a_collector_is_known_by_the_organisations_authority(ours: Authority) ->
 def test_nothing_is_sent_to_anybody_else(ours: Authority, tmp_path: Path) -> None:
     theirs = Authority(tmp_path, "theirs")
     ca = str(ours.file)
-    certificate, key, _ = ours.issue("collector")
     for made, server in (
         (theirs.issue("stranger"), Server("", ca=ca)),
         (ours.issue("unknown"), Server("")),
