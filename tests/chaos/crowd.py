@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import random
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -46,6 +47,11 @@ class Total(msgspec.Struct, frozen=True):
             and self.days | other.days == other.days
             and self.bytes_out <= other.bytes_out
         )
+
+
+def say(text: str) -> None:
+    """A figure, for whoever watches (``pytest -s``)."""
+    sys.stdout.write(f"{text}\n")
 
 
 def merged(one: Total | None, other: Total) -> Total:

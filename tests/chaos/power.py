@@ -1,6 +1,6 @@
 """Losing power without a machine that has any: files as they would be, had only synced writes been sure to last.
 
-``power.c`` writes down what a process writes and syncs. ``lose`` plays it again on the files as they were before: all of
+``power.c`` writes down what a process writes and syncs. ``lose`` plays it on the files as they were before: all of
 what was synced, and of the rest an arbitrary part, some of it torn.
 """
 

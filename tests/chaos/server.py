@@ -1,6 +1,6 @@
 """A collector's agent routes on granian, as a process that a test may kill or spoil.
 
-    python -m tests.chaos.server --database WHERE --keys FOLDER --catalogue FOLDER --port N [--fatal N] [--spoil HOW]
+python -m tests.chaos.server --database WHERE --keys FOLDER --catalogue FOLDER --port N [--fatal N] [--spoil HOW]
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos import power
 from tests.chaos.collector import Place, Running, running
-from tests.chaos.crowd import Crowd
+from tests.chaos.crowd import Crowd, say
 
 SCHEDULES = int(os.environ.get("AIMSCOPE_CHAOS_SCHEDULES", "25"))
 SEED = int(os.environ.get("AIMSCOPE_CHAOS_SEED", "7"))
@@ -60,7 +60,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_counted_twice(where: str, tmp_
     with running(place) as collector:
         asyncio.run(crowd.drain([collector.url]))
     assert not crowd.differences(), "\n".join(history)
-    print(f"{SCHEDULES} kills: {crowd.told()}; 0 lost, 0 over-counted")
+    say(f"{SCHEDULES} kills: {crowd.told()}; 0 lost, 0 over-counted")
 
 
 def _detected(where: str, folder: Path, spoil: str, lose: Callable[[int], None] | None, shim: Path | None) -> list[str]:
