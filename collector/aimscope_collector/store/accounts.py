@@ -86,9 +86,15 @@ def log_in(engine: sa.Engine, *, name: str, password: str, now: int) -> Account:
 
 
 def _deny(engine: sa.Engine, row: sa.Row[Any] | None, now: int, why: str) -> None:
+    """Record it: of a locked account, and of names that are none, once a minute, so that no guesser fills the log."""
+    # a name that is none may be a password typed into the wrong field: it is not kept
+    name = row.name if row is not None else ""
     with writing(engine) as connection:
-        # a name that is none may be a password typed into the wrong field: it is not kept
-        _record(connection, now, "", f"login.{why}", row.name if row is not None else "", known=row is not None)
+        if why == "locked" or row is None:
+            said = audit.entries(connection, actions=[f"login.{why}"], since=now - 60, limit=50, newest_first=True)
+            if any(entry.about == name for entry in said):
+                return
+        _record(connection, now, "", f"login.{why}", name, known=row is not None)
 
 
 def create(
