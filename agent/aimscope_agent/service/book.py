@@ -41,8 +41,10 @@ class Book:
         self._random = random
         self._reserve = reserve
         self._notices: dict[str, str] = {}
-        self.ledger = self._opened()
+        self.afresh = False
+        """What was kept is lost: logs go on at their end."""
         self._remembered = folder.remembered()
+        self.ledger = self._opened()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -121,8 +123,8 @@ class Book:
         """Open the ledger again, damaged or moved by ``between``; everything is due. Raises ``LedgerError``."""
         self.ledger.close()
         between()
+        self._lost()
         self.ledger = self._opened()
-        self._remember(last={})
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -133,7 +135,12 @@ class Book:
         ledger = Ledger(self._folder.ledger, now=self._clock(), epoch=epoch, reserve=self._reserve)
         if ledger.set_aside is not None:
             self.say("set aside", f"the ledger was damaged and is set aside as {ledger.set_aside.name}")
+            self._lost()
         return ledger
+
+    def _lost(self) -> None:
+        self.afresh = True
+        self._remember(last={})
 
     def _remember(self, *, last: dict[str, int] | None = None, catalogue: str | None = None) -> None:
         before = self._remembered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -94,6 +94,21 @@ def machine() -> Machine:
     )
 
 
+def about(versions: Mapping[str, int], catalogue: str, notices: tuple[str, ...], *, policy_in_force: bool) -> About:
+    """What a check-in says. ``versions`` are those of the feeds, ``catalogue`` is the one last judged by."""
+    policy = versions.get("policy", 0)
+    return About(
+        name=machine_name(),
+        addresses=own_addresses(),
+        platform=platform_name(),
+        version=__version__,
+        catalogue=catalogue,
+        policy=str(policy or ""),
+        acknowledges_policy=policy if policy_in_force else 0,
+        notices=notices[:32],
+    )
+
+
 def token_in(path: Path) -> str:
     """The token in a file. Raises ``TokenError``."""
     try:
@@ -157,7 +172,7 @@ class Reporter:
         if self.line is None:
             return NEVER if not self.collector.url else _HOUR
         if self._uplink is None:
-            wait = self._join()
+            wait = self.join()
             if self._uplink is None or self.anew:
                 return wait
         wait = self._uplink.step(self._given.clock())
@@ -175,8 +190,10 @@ class Reporter:
         if self.line is not None:
             self.line.close()
 
-    def _join(self) -> float:
-        """Become the uplink of an identity, if there is one or one can be had."""
+    def join(self) -> float:
+        """Have an identity and an uplink, if that can be; the seconds until it is to be tried again."""
+        if self.line is None or self._uplink is not None:
+            return 0.0
         try:
             known = identity.load(self._folder.identity)
             digest = identity.machine_digest(machine_identifier())

@@ -19,9 +19,9 @@ from aimscope_agent.ledger import LedgerError, retire
 from aimscope_agent.service import policy
 from aimscope_agent.service.book import Book
 from aimscope_agent.service.children import ENDLESS, Child, Event, Inbox
-from aimscope_agent.service.folder import Folder, FolderError, machine_name, own_addresses, platform_name
+from aimscope_agent.service.folder import Folder, FolderError
 from aimscope_agent.service.frames import Broken, Keep, Notice, Task
-from aimscope_agent.service.reporter import Given, Halted, Reporter
+from aimscope_agent.service.reporter import Given, Halted, Reporter, about
 from aimscope_agent.service.status import Status
 from aimscope_agent.service.timetable import Timetable
 from aimscope_agent.trust import Trust
@@ -99,6 +99,8 @@ class Service:
         """Scan once and report; what could not be done of it."""
         failed: list[str] = []
         try:
+            self.reporter.join()
+            self._begin_anew_where_it_is_another()
             for duty in ("endpoint", "network"):
                 if not self._wanted(duty) or self._halted:
                     continue
@@ -198,6 +200,7 @@ class Service:
         self._without = {sensor: until for sensor, until in self._without.items() if until > now}
         ledger = self.book.ledger
         try:
+            places = ledger.places() if duty == "logs" else {}
             task = Task(
                 duty=duty,
                 config=msgspec.structs.replace(self.config, collector=Collector()),
@@ -208,8 +211,8 @@ class Service:
                 policy=str(self.trust.versions().get("policy", "")),
                 key=self._key,
                 without=tuple(self._without) if duty == "endpoint" else (),
-                places=ledger.places() if duty == "logs" else {},
-                afresh=ledger.set_aside is not None,
+                places=places,
+                afresh=self.book.afresh and not places,
                 seed=int.from_bytes(self._given.random(4), "big"),
             )
             self._children[duty] = Child(task, self._inbox, monotonic=self._given.monotonic)
@@ -347,6 +350,13 @@ class Service:
         self.book.begin_anew(between)
         self._renew_reporter()
 
+    def _begin_anew_where_it_is_another(self) -> bool:
+        """Totals belong to the identity they were reported under."""
+        if not self.reporter.anew:
+            return False
+        self._begin_anew(lambda: retire(self._folder.ledger, self._given.clock()))
+        return True
+
     def _renew_reporter(self) -> None:
         self.reporter.close()
         self.reporter = self._new_reporter()
@@ -374,8 +384,7 @@ class Service:
     def _reported(self) -> float:
         """One step of the way to the collector; the seconds until the next."""
         wait = self.reporter.step()
-        if self.reporter.anew:
-            self._begin_anew(lambda: retire(self._folder.ledger, self._given.clock()))
+        if self._begin_anew_where_it_is_another():
             return 0.0
         if self._feeds_changed:
             self._feeds_changed = False
@@ -383,14 +392,5 @@ class Service:
         return wait
 
     def _about(self) -> About:
-        versions = self.trust.versions()
-        return About(
-            name=machine_name(),
-            addresses=own_addresses(),
-            platform=platform_name(),
-            version=__version__,
-            catalogue=self.book.catalogue,
-            policy=str(versions.get("policy", "")),
-            acknowledges_policy=0 if self.book.said("policy") else versions.get("policy", 0),
-            notices=self.book.notices[:32],
-        )
+        understood = not self.book.said("policy")
+        return about(self.trust.versions(), self.book.catalogue, self.book.notices, policy_in_force=understood)
