@@ -24,7 +24,7 @@ _INSERT: Final = (
     "insert into sighting (month, agent, epoch, asset, evidence, subject, count, first, last, bytes_out, bytes_in,"
     " days, identity, presence) values "
 )
-_SIZES: Final = (256, 32, 4, 1)
+_SIZES: Final = (2048, 256, 32, 4, 1)
 _STATEMENTS: Final = {size: _INSERT + ",".join([_ROW] * size) + _MERGE for size in _SIZES}
 _KEEP: Final = "insert into detail (agent, evidence, details, at) values "
 _LATER: Final = """

@@ -20,7 +20,7 @@ from aimscope_collector.store.database import is_sqlite
 from aimscope_collector.store.sightings import Batch, Kept
 
 T = TypeVar("T")
-_MOST_ROWS: Final = 5_000
+_MOST_ROWS: Final = 20_000
 """Rows of one transaction: what a check-in's neighbour waits for at most."""
 _MOST_WAITING: Final = 200_000
 """Rows that may wait. More are refused with a time to come back: memory stays flat."""
