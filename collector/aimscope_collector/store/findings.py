@@ -38,8 +38,8 @@ def write(
 
     ``services`` limits it to some services, and ``concerns`` to some of their findings: others are left as they are.
     """
-    known = {row.id: (row, present) for row, present in _known(connection, services) if concerns(row)}
-    new, changed, gone = [], [], []
+    known = {row.id: (row, present) for row, present in _known(connection, services)}
+    new, changed = [], []
     upserts: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda row: row.id):
         before = known.pop(row.id, None)
@@ -50,9 +50,7 @@ def write(
         elif _said(*before) != _said(row, present=True):
             changed.append(row.id)
         upserts.append({**msgspec.structs.asdict(row), "present": 1, "opened_at": now, "changed_at": now})
-    for id_, (_, present) in sorted(known.items()):
-        if present:
-            gone.append(id_)
+    gone = sorted(id_ for id_, (row, present) in known.items() if present and concerns(row))
     _upsert(connection, upserts)
     for some in batches(gone):
         connection.execute(FINDING.update().where(FINDING.c.id.in_(some)).values(present=0, changed_at=now))

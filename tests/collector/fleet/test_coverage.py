@@ -88,6 +88,14 @@ def test_dormant_ends_as_soon_as_it_is_seen(fleet: Planted) -> None:
     assert dormant(fleet) == set()
 
 
+def test_a_dormant_finding_that_is_seen_is_the_same_finding(fleet: Planted) -> None:
+    looked_at(fleet, "a")
+    new = fleet.reconcile(inventory(use())).changes.new
+    fleet.saw(fleet.agent("b"), "cursor", "application", id="dpkg:cursor")
+    changes = fleet.reconcile(inventory(use()), services=["cursor"]).changes
+    assert (changes.new, changes.changed) == ((), new)
+
+
 def test_denominators_are_the_devices_there_should_be(fleet: Planted) -> None:
     fleet.agent("a", "emea")
     fleet.agent("b", "emea", seen=NOW - 9 * DAY)
