@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import msgspec
 import sqlalchemy as sa
+from litestar.di import NamedDependency
 from nacl.public import PrivateKey
 
+from aimscope_collector.accounts import Principal
 from aimscope_collector.door import Door
 from aimscope_collector.keys import Whose
 from aimscope_collector.services import Service
@@ -32,3 +35,9 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     touch: Callable[[frozenset[str] | None], None]
     used: Callable[[int], None]
     publish_policy: Callable[[sa.Connection, bytes, str], int]
+
+
+Here: TypeAlias = NamedDependency[Given]
+"""A handler's parameter ``given``."""
+Who: TypeAlias = NamedDependency[Principal]
+"""A handler's parameter ``who``: whoever asks; the guard has let them in."""

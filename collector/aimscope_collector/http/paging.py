@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import sqlalchemy as sa
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from aimscope_collector.http.problems import Failed
 
@@ -19,14 +19,16 @@ _LONGEST: Final = 512
 _DAY: Final = 86_400
 _LARGEST: Final = 1 << 53
 
-Limit = Annotated[int, Parameter(ge=1, le=MOST, description="Rows of a page.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="Rows of a page.")]
 Cursor = Annotated[
-    str | None, Parameter(max_length=_LONGEST, description="`next` of the page before: where this one begins.")
+    str | None, QueryParameter(max_length=_LONGEST, description="`next` of the page before: where this one begins.")
 ]
-Period = Annotated[Literal[7, 30, 90] | None, Parameter(description="The last so many days, instead of from and to.")]
-From = Annotated[datetime.date | None, Parameter(query="from", description="First day, UTC.")]
-To = Annotated[datetime.date | None, Parameter(query="to", description="Last day, UTC.")]
-Name = Annotated[str | None, Parameter(max_length=256)]
+Period = Annotated[
+    Literal[7, 30, 90] | None, QueryParameter(description="The last so many days, instead of from and to.")
+]
+From = Annotated[datetime.date | None, QueryParameter(name="from", description="First day, UTC.")]
+To = Annotated[datetime.date | None, QueryParameter(name="to", description="Last day, UTC.")]
+Name = Annotated[str | None, QueryParameter(max_length=256)]
 
 _Key = tuple[str, int | str, int | str]
 

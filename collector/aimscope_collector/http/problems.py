@@ -131,6 +131,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     sa.exc.DataError: _content,
     OverflowError: _content,
     UnicodeError: _content,
+    RecursionError: _content,
     sa.exc.OperationalError: _unavailable,
     sa.exc.TimeoutError: _unavailable,
     Exception: _defect,

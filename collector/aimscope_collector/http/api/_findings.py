@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 import msgspec
 import sqlalchemy as sa
 
-from aimscope_collector.accounts import Principal
 from aimscope_collector.findings import Level, Verdict
+from aimscope_collector.http.given import Who
 from aimscope_collector.http.problems import not_found
 from aimscope_collector.privacy import Grain, PrivacyPolicy, fit_to_show
 from aimscope_collector.review import Act, Decision, Facts, State
@@ -118,7 +118,7 @@ class Shown(msgspec.Struct, frozen=True):
         return day * _DAY
 
 
-def shown(connection: sa.Connection, who: Principal) -> Shown:
+def shown(connection: sa.Connection, who: Who) -> Shown:
     """What who asks is shown: whoever sees evidence is shown small groups too."""
     policy: PrivacyPolicy = privacy.policy(connection)
     return Shown(0 if who.may("sightings:read") else policy.least_group, policy.time)
@@ -168,7 +168,7 @@ def within(column: sa.ColumnElement[Any], units: Iterable[str]) -> sa.ColumnElem
     return sa.or_(*tests)
 
 
-def limited(query: sa.Select[Any], who: Principal, column: sa.ColumnElement[Any] = FINDING.c.unit) -> sa.Select[Any]:
+def limited(query: sa.Select[Any], who: Who, column: sa.ColumnElement[Any] = FINDING.c.unit) -> sa.Select[Any]:
     """Only what lies within the asker's units."""
     return query.where(within(column, who.units)) if who.units else query
 
@@ -214,7 +214,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return query if self.gone else query.where(FINDING.c.present == 1)
 
 
-def one(connection: sa.Connection, id_: str, who: Principal) -> sa.Row[Any]:
+def one(connection: sa.Connection, id_: str, who: Who) -> sa.Row[Any]:
     """The finding of that id, if it is within the asker's units. Raises ``Failed``."""
     row = connection.execute(limited(sa.select(FINDING).where(FINDING.c.id == id_), who)).first()
     if row is None:

@@ -6,12 +6,12 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import Parameter
+from litestar.params import FromQuery, JSONBody, PathParameter
 
 from aimscope_collector import accounts
-from aimscope_collector.accounts import SCOPES, Principal
+from aimscope_collector.accounts import SCOPES
 from aimscope_collector.http.access import KNOWN, NOTHING
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.problems import Failed, not_found
 from aimscope_collector.store import accounts as known
 from aimscope_collector.store import credentials
@@ -19,7 +19,7 @@ from aimscope_collector.store.accounts import Account
 from aimscope_collector.store.credentials import ApiKey
 from aimscope_collector.store.database import writing
 
-Id = Annotated[int, Parameter(ge=1, le=1 << 53)]
+Id = Annotated[int, PathParameter(ge=1, le=1 << 53)]
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 Line = Annotated[str, msgspec.Meta(max_length=256)]
 _DAY: Final = 86_400
@@ -98,13 +98,13 @@ class Me(msgspec.Struct, frozen=True):
 
 
 @get("/me", opt={"needs": KNOWN}, sync_to_thread=False, tags=["accounts"])
-def show_me(who: Principal) -> Me:
+def show_me(who: Who) -> Me:
     """Who asks, and what they may."""
     return Me(who.name, who.roles, who.units, {word: said for word, said in SCOPES.items() if who.may(word)})
 
 
 @post("/password", opt={"needs": NOTHING}, sync_to_thread=True, tags=["accounts"], status_code=200)
-def change_password(given: Given, data: ChangePassword) -> Done:
+def change_password(given: Here, data: JSONBody[ChangePassword]) -> Done:
     """Change one's own password, as is needed before anything else with a first one."""
     accounts.check_password(data.new, data.name)
     if data.new == data.password:
@@ -121,14 +121,14 @@ def change_password(given: Given, data: ChangePassword) -> Done:
 
 
 @get("/accounts", opt={"needs": "accounts:read"}, sync_to_thread=True, tags=["accounts"])
-def list_accounts(given: Given) -> Accounts:
+def list_accounts(given: Here) -> Accounts:
     """Every account."""
     with given.engine.connect() as connection:
         return Accounts(known.all_accounts(connection))
 
 
 @post("/accounts", opt={"needs": "accounts:write"}, sync_to_thread=True, tags=["accounts"])
-def create_account(given: Given, who: Principal, data: NewAccount) -> FirstPassword:
+def create_account(given: Here, who: Who, data: JSONBody[NewAccount]) -> FirstPassword:
     """Make an account with a password for one use."""
     password = accounts.first_password(given.randomness)
     hashed = accounts.hash_password(password)
@@ -146,7 +146,7 @@ def create_account(given: Given, who: Principal, data: NewAccount) -> FirstPassw
 
 
 @post("/accounts/{account:int}/roles", opt={"needs": "accounts:write"}, sync_to_thread=True, tags=["accounts"])
-def change_roles(given: Given, who: Principal, account: Id, data: Roles) -> Account:
+def change_roles(given: Here, who: Who, account: Id, data: JSONBody[Roles]) -> Account:
     """Give an account other roles and limits."""
     with writing(given.engine) as connection:
         return known.change_roles(
@@ -155,7 +155,7 @@ def change_roles(given: Given, who: Principal, account: Id, data: Roles) -> Acco
 
 
 @post("/accounts/{account:int}/reset", opt={"needs": "accounts:write"}, sync_to_thread=True, tags=["accounts"])
-def reset_password(given: Given, who: Principal, account: Id) -> FirstPassword:
+def reset_password(given: Here, who: Who, account: Id) -> FirstPassword:
     """Another password for one use; ends all sessions."""
     password = accounts.first_password(given.randomness)
     hashed = accounts.hash_password(password)
@@ -168,7 +168,7 @@ def reset_password(given: Given, who: Principal, account: Id) -> FirstPassword:
 
 
 @post("/accounts/{account:int}/disable", opt={"needs": "accounts:write"}, sync_to_thread=True, tags=["accounts"])
-def disable_account(given: Given, who: Principal, account: Id) -> Done:
+def disable_account(given: Here, who: Who, account: Id) -> Done:
     """Nobody gets in with it any more, nor with its keys."""
     with writing(given.engine) as connection:
         known.disable(connection, account=account, by=who.name, at=given.now())
@@ -176,7 +176,7 @@ def disable_account(given: Given, who: Principal, account: Id) -> Done:
 
 
 @post("/accounts/{account:int}/enable", opt={"needs": "accounts:write"}, sync_to_thread=True, tags=["accounts"])
-def enable_account(given: Given, who: Principal, account: Id) -> Done:
+def enable_account(given: Here, who: Who, account: Id) -> Done:
     """Undo that, and unlock."""
     with writing(given.engine) as connection:
         known.enable(connection, account=account, by=who.name, at=given.now())
@@ -184,7 +184,7 @@ def enable_account(given: Given, who: Principal, account: Id) -> Done:
 
 
 @get("/keys", opt={"needs": "keys:write"}, sync_to_thread=True, tags=["accounts"])
-def list_keys(given: Given, who: Principal, everybody: bool = False) -> Keys:
+def list_keys(given: Here, who: Who, everybody: FromQuery[bool] = False) -> Keys:
     """One's own API keys, or with ``everybody`` all, for those who see accounts."""
     if everybody and not who.may("accounts:read"):
         raise Failed(403, "forbidden", "This needs the permission accounts:read.")
@@ -193,7 +193,7 @@ def list_keys(given: Given, who: Principal, everybody: bool = False) -> Keys:
 
 
 @post("/keys", opt={"needs": "keys:write"}, sync_to_thread=True, tags=["accounts"])
-def create_key(given: Given, who: Principal, data: NewKey) -> MadeKey:
+def create_key(given: Here, who: Who, data: JSONBody[NewKey]) -> MadeKey:
     """Make a key of one's own. With a key, only keys of no more than its scopes can be made."""
     if who.scopes is not None and not who.scopes.issuperset(data.scopes):
         raise Failed(403, "forbidden", "A key makes no key that may do more than itself.")
@@ -214,7 +214,7 @@ def create_key(given: Given, who: Principal, data: NewKey) -> MadeKey:
 
 
 @delete("/keys/{key:int}", opt={"needs": "keys:write"}, sync_to_thread=True, tags=["accounts"], status_code=200)
-def revoke_key(given: Given, who: Principal, key: Id) -> Done:
+def revoke_key(given: Here, who: Who, key: Id) -> Done:
     """The key opens nothing any more: one's own, or anybody's for those who change accounts."""
     with writing(given.engine) as connection:
         mine = {one.id for one in credentials.keys(connection, account=who.account)}

@@ -8,19 +8,18 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import sqlalchemy as sa
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from aimscope_collector.accounts import Principal
 from aimscope_collector.http.api._findings import limited, within
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, Name, after, cut
 from aimscope_collector.http.problems import not_found
 from aimscope_collector.store import agents
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
 
-Uid = Annotated[str, Parameter(max_length=128, pattern=r"^[A-Za-z0-9._:+-]+$")]
-TokenId = Annotated[int, Parameter(ge=1, le=1 << 53)]
+Uid = Annotated[str, PathParameter(max_length=128, pattern=r"^[A-Za-z0-9._:+-]+$")]
+TokenId = Annotated[int, PathParameter(ge=1, le=1 << 53)]
 Line = Annotated[str, msgspec.Meta(max_length=256)]
 _SILENT: Final = 86_400
 
@@ -160,12 +159,12 @@ def _agent(row: sa.Row[Any]) -> Agent:
 
 @get("/agents", opt={"needs": "agents:read"}, sync_to_thread=True, tags=["agents"])
 def list_agents(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     unit: Name = None,
     state_: Annotated[
         Literal["working", "waiting", "silent", "revoked"] | None,
-        Parameter(query="state", description="`silent`: nothing for a day."),
+        QueryParameter(name="state", description="`silent`: nothing for a day."),
     ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
@@ -190,7 +189,7 @@ def list_agents(
     return Agents([_agent(row) for row in rows], more)
 
 
-def _one(connection: sa.Connection, uid: str, who: Principal) -> sa.Row[Any]:
+def _one(connection: sa.Connection, uid: str, who: Who) -> sa.Row[Any]:
     row = connection.execute(limited(_query().where(AGENT.c.uid == uid), who, UNIT.c.path)).first()
     if row is None:
         raise not_found("agent")
@@ -198,14 +197,14 @@ def _one(connection: sa.Connection, uid: str, who: Principal) -> sa.Row[Any]:
 
 
 @get("/agents/{agent:str}", opt={"needs": "agents:read"}, sync_to_thread=True, tags=["agents"])
-def show_agent(given: Given, who: Principal, agent: Uid) -> Agent:
+def show_agent(given: Here, who: Who, agent: Uid) -> Agent:
     """One agent."""
     with given.engine.connect() as connection:
         return _agent(_one(connection, agent, who))
 
 
 @post("/agents/{agent:str}/approve", opt={"needs": "agents:write"}, sync_to_thread=True, tags=["agents"])
-def approve_agent(given: Given, who: Principal, agent: Uid) -> Agent:
+def approve_agent(given: Here, who: Who, agent: Uid) -> Agent:
     """Let an agent in that waits."""
     with writing(given.engine) as connection:
         _one(connection, agent, who)
@@ -214,7 +213,7 @@ def approve_agent(given: Given, who: Principal, agent: Uid) -> Agent:
 
 
 @post("/agents/{agent:str}/revoke", opt={"needs": "agents:write"}, sync_to_thread=True, tags=["agents"])
-def revoke_agent(given: Given, who: Principal, agent: Uid, data: Why) -> Agent:
+def revoke_agent(given: Here, who: Who, agent: Uid, data: JSONBody[Why]) -> Agent:
     """Let an agent report no more: in force on every collector within a second."""
     with writing(given.engine) as connection:
         _one(connection, agent, who)
@@ -223,7 +222,7 @@ def revoke_agent(given: Given, who: Principal, agent: Uid, data: Why) -> Agent:
 
 
 @get("/tokens", opt={"needs": "tokens:read"}, sync_to_thread=True, tags=["tokens"])
-def list_tokens(given: Given) -> Tokens:
+def list_tokens(given: Here) -> Tokens:
     """Enrolment tokens, without their text."""
     with given.engine.connect() as connection:
         return Tokens([token_of(row) for row in agents.tokens(connection)])
@@ -250,7 +249,7 @@ def token_of(row: Any) -> Token:
 
 
 @post("/tokens", opt={"needs": "tokens:write"}, sync_to_thread=True, tags=["tokens"])
-def create_token(given: Given, who: Principal, data: NewToken) -> MadeToken:
+def create_token(given: Here, who: Who, data: JSONBody[NewToken]) -> MadeToken:
     """Make an enrolment token; its text is in this answer and nowhere else."""
     with writing(given.engine) as connection:
         number, text = agents.create_token(
@@ -276,7 +275,7 @@ def drawn_token(randomness: bytes) -> str:
 
 
 @post("/tokens/{token:int}/revoke", opt={"needs": "tokens:write"}, sync_to_thread=True, tags=["tokens"])
-def revoke_token(given: Given, who: Principal, token: TokenId, data: EndToken) -> Ended:
+def revoke_token(given: Here, who: Who, token: TokenId, data: JSONBody[EndToken]) -> Ended:
     """End a token, and with a reason all it enrolled."""
     with writing(given.engine) as connection:
         ended = agents.revoke_token(connection, token, by=who.name, now=given.now(), agents_too=data.agents_too)
@@ -284,7 +283,7 @@ def revoke_token(given: Given, who: Principal, token: TokenId, data: EndToken) -
 
 
 @get("/tokens/{token:int}/agents", opt={"needs": "tokens:read"}, sync_to_thread=True, tags=["tokens"])
-def list_enrolled(given: Given, token: TokenId) -> Enrolled:
+def list_enrolled(given: Here, token: TokenId) -> Enrolled:
     """What a token enrolled."""
     with given.engine.connect() as connection:
         return Enrolled(agents.enrolled_by(connection, token))

@@ -8,14 +8,13 @@ import anyio.to_thread
 import msgspec
 import sqlalchemy as sa
 from litestar import Request, get, post, put
-from litestar.params import Parameter
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from nacl.public import PrivateKey
 
 from aimscope_collector import asset_lists
-from aimscope_collector.accounts import Principal
 from aimscope_collector.assets import UnitRule
 from aimscope_collector.http.api._findings import limited, within
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, Name, after, cut
 from aimscope_collector.http.problems import Failed
 from aimscope_collector.keys import opened
@@ -111,12 +110,12 @@ class Imported(msgspec.Struct, frozen=True):
 
 @get("/assets", opt={"needs": "agents:read"}, sync_to_thread=True, tags=["assets"])
 def list_assets(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     unit: Name = None,
-    managed: bool | None = None,
-    source: Literal["agent", "gateway", "import"] | None = None,
-    names: Annotated[bool, Parameter(description="With names: needs devices:see.")] = False,
+    managed: FromQuery[bool | None] = None,
+    source: FromQuery[Literal["agent", "gateway", "import"] | None] = None,
+    names: Annotated[bool, QueryParameter(description="With names: needs devices:see.")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Assets:
@@ -158,7 +157,7 @@ def _asset(row: sa.Row[Any], key: PrivateKey | None) -> Asset:
 
 
 @post("/assets/unit", opt={"needs": "agents:write"}, sync_to_thread=True, tags=["assets"])
-def move_assets(given: Given, who: Principal, data: Move) -> Moved:
+def move_assets(given: Here, who: Who, data: JSONBody[Move]) -> Moved:
     """Put devices into a unit: a person's word counts more than tokens, rules and lists."""
     if not who.reaches(data.unit):
         raise Failed(403, "forbidden", "Your account moves devices within its own units.")
@@ -177,13 +176,13 @@ def move_assets(given: Given, who: Principal, data: Move) -> Moved:
 
 
 @put("/assets", opt={"needs": "agents:write"}, tags=["assets"], request_max_body_size=asset_lists.MAX_BYTES)
-async def import_assets(given: Given, who: Principal, request: Request[Any, Any, Any]) -> Imported:
+async def import_assets(given: Here, who: Who, request: Request[Any, Any, Any]) -> Imported:
     """The list of devices there should be, as CSV with a line of headings; it replaces the last one."""
     body = await request.body()
     return await anyio.to_thread.run_sync(_import, given, who, body)
 
 
-def _import(given: Given, who: Principal, body: bytes) -> Imported:
+def _import(given: Here, who: Who, body: bytes) -> Imported:
     if who.units:
         raise Failed(403, "forbidden", "The list is the whole organisation's: your account has limits.")
     read = asset_lists.read(body, "assets.csv")
@@ -197,19 +196,19 @@ def _import(given: Given, who: Principal, body: bytes) -> Imported:
 
 
 @get("/units", opt={"needs": "coverage:read"}, sync_to_thread=True, tags=["units"])
-def list_units(given: Given, who: Principal) -> Units:
+def list_units(given: Here, who: Who) -> Units:
     """Units and which of them the AI management system covers."""
     return _units(given, who)
 
 
-def _units(given: Given, who: Principal) -> Units:
+def _units(given: Here, who: Who) -> Units:
     with given.engine.connect() as connection:
         known = units.units(connection).values()
     return Units([Unit(each.path, each.scope, each.justification) for each in known if who.reaches(each.path)])
 
 
 @put("/units", opt={"needs": "agents:write"}, sync_to_thread=True, tags=["units"])
-def set_unit(given: Given, who: Principal, data: SetUnit) -> Units:
+def set_unit(given: Here, who: Who, data: JSONBody[SetUnit]) -> Units:
     """Make a unit, or say whether the AI management system covers it."""
     path = units.clean(data.path)
     if not who.reaches(path):
@@ -232,7 +231,7 @@ def set_unit(given: Given, who: Principal, data: SetUnit) -> Units:
 
 
 @get("/unit-rules", opt={"needs": "agents:read"}, sync_to_thread=True, tags=["units"])
-def list_rules(given: Given) -> Rules:
+def list_rules(given: Here) -> Rules:
     """Rules in the order in which they are tried."""
     with given.engine.connect() as connection:
         paths = {unit.id: unit.path for unit in units.units(connection).values()}
@@ -240,7 +239,7 @@ def list_rules(given: Given) -> Rules:
 
 
 @put("/unit-rules", opt={"needs": "agents:write"}, sync_to_thread=True, tags=["units"])
-def set_rules(given: Given, who: Principal, data: Rules) -> Rules:
+def set_rules(given: Here, who: Who, data: JSONBody[Rules]) -> Rules:
     """Put other rules in force; devices get their units by them when they next report."""
     if who.units:
         raise Failed(403, "forbidden", "Rules are the whole organisation's: your account has limits.")

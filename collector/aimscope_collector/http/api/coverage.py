@@ -7,11 +7,10 @@ from typing import Annotated, Final
 import msgspec
 import sqlalchemy as sa
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
-from aimscope_collector.accounts import Principal
 from aimscope_collector.http.api._findings import limited
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, From, Limit, Name, Period, To, after, cut, span
 from aimscope_collector.store import coverage, feeds
 from aimscope_collector.store.coverage import Blind, Part, Silent
@@ -60,9 +59,9 @@ class Runs(msgspec.Struct, frozen=True):
 
 @get("/coverage", opt={"needs": "coverage:read"}, sync_to_thread=True, tags=["coverage"])
 def show_coverage(
-    given: Given,
-    who: Principal,
-    days: Annotated[int, Parameter(ge=1, le=90, description="Reported within so many days.")] = 7,
+    given: Here,
+    who: Who,
+    days: Annotated[int, QueryParameter(ge=1, le=90, description="Reported within so many days.")] = 7,
 ) -> Coverage:
     """The fleet's coverage by unit, gaps by sensor and reason, agents that fell silent."""
     now = given.now()
@@ -80,8 +79,8 @@ def show_coverage(
 
 @get("/runs", opt={"needs": "coverage:read"}, sync_to_thread=True, tags=["coverage"])
 def list_runs(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     agent: Name = None,
     days: Period = None,
     first: From = None,

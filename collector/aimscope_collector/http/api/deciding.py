@@ -8,12 +8,11 @@ from typing import Annotated, Any, Final
 import msgspec
 import sqlalchemy as sa
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import FromQuery, JSONBody, PathParameter
 
-from aimscope_collector.accounts import Principal
 from aimscope_collector.corrective import CorrectiveAction
 from aimscope_collector.http.api._findings import Taken, one, taken
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, cursor_of, read_cursor
 from aimscope_collector.http.problems import Failed, not_found
 from aimscope_collector.review import Act, Decision, Facts, Standing, Wrong
@@ -22,7 +21,7 @@ from aimscope_collector.store.database import writing
 
 _DAY: Final = 86_400
 _MOST: Final = 1_000
-FindingId = Annotated[str, Parameter(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+FindingId = Annotated[str, PathParameter(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Line = Annotated[str, msgspec.Meta(max_length=256)]
 Text = Annotated[str, msgspec.Meta(max_length=4_000)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -117,7 +116,7 @@ def _begin(day: datetime.date | None) -> int | None:
     return None if day is None else (day - datetime.date(1970, 1, 1)).days * _DAY
 
 
-def _decision(who: Principal, row: sa.Row[Any], said: Decide, uid: str, now: int) -> Decision:
+def _decision(who: Who, row: sa.Row[Any], said: Decide, uid: str, now: int) -> Decision:
     unit = None if said.everywhere else row.unit
     if not who.reaches(unit):
         raise Failed(403, "forbidden", "Your account decides for its own units: leave `everywhere` out.")
@@ -145,7 +144,7 @@ def _decision(who: Principal, row: sa.Row[Any], said: Decide, uid: str, now: int
     )
 
 
-def _take(given: Given, who: Principal, findings: tuple[str, ...], said: Decide, versions: dict[str, str]) -> Decided:
+def _take(given: Here, who: Who, findings: tuple[str, ...], said: Decide, versions: dict[str, str]) -> Decided:
     now = given.now()
     with writing(given.engine) as connection:
         rows = [one(connection, finding, who) for finding in dict.fromkeys(findings)]
@@ -161,19 +160,19 @@ def _take(given: Given, who: Principal, findings: tuple[str, ...], said: Decide,
 
 
 @post("/findings/{finding:str}/decisions", opt={"needs": "findings:decide"}, sync_to_thread=True, tags=["review"])
-def decide(given: Given, who: Principal, finding: FindingId, data: Decide) -> Decided:
+def decide(given: Here, who: Who, finding: FindingId, data: JSONBody[Decide]) -> Decided:
     """Decide about a finding."""
     return _take(given, who, (finding,), data, {} if data.version is None else {finding: data.version})
 
 
 @post("/decisions", opt={"needs": "findings:decide"}, sync_to_thread=True, tags=["review"])
-def decide_many(given: Given, who: Principal, data: DecideMany) -> Decided:
+def decide_many(given: Here, who: Who, data: JSONBody[DecideMany]) -> Decided:
     """Decide about several findings at once, all or none."""
     return _take(given, who, data.findings, data.decision, data.versions)
 
 
 @get("/decisions", opt={"needs": "decisions:read"}, sync_to_thread=True, tags=["review"])
-def list_decisions(given: Given, limit: Limit = 100, cursor: Cursor = None) -> Logged:
+def list_decisions(given: Here, limit: Limit = 100, cursor: Cursor = None) -> Logged:
     """The decision log, the newest first."""
     before = 0 if cursor is None else read_cursor(cursor, "decisions")[0]
     if not isinstance(before, int):
@@ -185,7 +184,7 @@ def list_decisions(given: Given, limit: Limit = 100, cursor: Cursor = None) -> L
 
 
 @post("/findings/{finding:str}/comments", opt={"needs": "findings:decide"}, sync_to_thread=True, tags=["review"])
-def comment(given: Given, who: Principal, finding: FindingId, data: Say) -> Made:
+def comment(given: Here, who: Who, finding: FindingId, data: JSONBody[Say]) -> Made:
     """Write something about a finding."""
     with writing(given.engine) as connection:
         one(connection, finding, who)
@@ -193,7 +192,7 @@ def comment(given: Given, who: Principal, finding: FindingId, data: Say) -> Made
 
 
 @post("/findings/{finding:str}/actions", opt={"needs": "findings:decide"}, sync_to_thread=True, tags=["review"])
-def open_action(given: Given, who: Principal, finding: FindingId, data: Correct) -> Made:
+def open_action(given: Here, who: Who, finding: FindingId, data: JSONBody[Correct]) -> Made:
     """Open a corrective action."""
     now = given.now()
     with writing(given.engine) as connection:
@@ -211,16 +210,16 @@ def open_action(given: Given, who: Principal, finding: FindingId, data: Correct)
 
 
 @get("/actions", opt={"needs": "decisions:read"}, sync_to_thread=True, tags=["review"])
-def list_actions(given: Given, unfinished: bool = False) -> Actions:
+def list_actions(given: Here, unfinished: FromQuery[bool] = False) -> Actions:
     """Corrective actions; ``unfinished`` are those whose effect nobody has checked."""
     with given.engine.connect() as connection:
         return Actions(actions.actions(connection, unfinished=unfinished))
 
 
-ActionId = Annotated[int, Parameter(ge=1, le=1 << 53)]
+ActionId = Annotated[int, PathParameter(ge=1, le=1 << 53)]
 
 
-def _of(connection: sa.Connection, action: int, who: Principal) -> None:
+def _of(connection: sa.Connection, action: int, who: Who) -> None:
     found = [each for each in actions.actions(connection) if each.id == action]
     if not found:
         raise not_found("corrective action")
@@ -228,7 +227,7 @@ def _of(connection: sa.Connection, action: int, who: Principal) -> None:
 
 
 @post("/actions/{action:int}/done", opt={"needs": "findings:decide"}, sync_to_thread=True, tags=["review"])
-def finish_action(given: Given, who: Principal, action: ActionId) -> Made:
+def finish_action(given: Here, who: Who, action: ActionId) -> Made:
     """The action was carried out."""
     with writing(given.engine) as connection:
         _of(connection, action, who)
@@ -237,7 +236,7 @@ def finish_action(given: Given, who: Principal, action: ActionId) -> Made:
 
 
 @post("/actions/{action:int}/check", opt={"needs": "findings:decide"}, sync_to_thread=True, tags=["review"])
-def check_action(given: Given, who: Principal, action: ActionId, data: Check) -> Made:
+def check_action(given: Here, who: Who, action: ActionId, data: JSONBody[Check]) -> Made:
     """Whether the action helped (clause 10.2)."""
     with writing(given.engine) as connection:
         _of(connection, action, who)

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import sqlalchemy as sa
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromQuery, PathParameter, QueryParameter
 
-from aimscope_collector.accounts import Principal
 from aimscope_collector.corrective import CorrectiveAction, is_due
 from aimscope_collector.drafting_use import draft_use
 from aimscope_collector.findings import Level, RiskRating, Verdict
@@ -26,7 +25,7 @@ from aimscope_collector.http.api._findings import (
     shown,
     taken,
 )
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, From, Limit, Name, Period, To, after, cut, span
 from aimscope_collector.inventory.model import AuthorisedUse
 from aimscope_collector.inventory.write import dump
@@ -36,7 +35,7 @@ from aimscope_collector.store.actions import Comment
 from aimscope_collector.store.tables.review import FINDING
 
 _HOSTS: Final = ("name", "host", "domain")
-FindingId = Annotated[str, Parameter(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+FindingId = Annotated[str, PathParameter(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -75,21 +74,21 @@ class Sightings(msgspec.Struct, frozen=True):
 
 @get("/findings", opt={"needs": "findings:read"}, sync_to_thread=True, tags=["findings"])
 def list_findings(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     category: Name = None,
-    verdict: Verdict | None = None,
-    state_: Annotated[State | None, Parameter(query="state")] = None,
-    unit: Annotated[Name, Parameter(description="A unit and those below it.")] = None,
+    verdict: FromQuery[Verdict | None] = None,
+    state_: Annotated[State | None, QueryParameter(name="state")] = None,
+    unit: Annotated[Name, QueryParameter(description="A unit and those below it.")] = None,
     service: Name = None,
-    risk: Level | None = None,
+    risk: FromQuery[Level | None] = None,
     assignee: Name = None,
-    text: Annotated[Name, Parameter(description="Part of the name.")] = None,
-    gone: Annotated[bool, Parameter(description="Also what is found no more.")] = False,
+    text: Annotated[Name, QueryParameter(description="Part of the name.")] = None,
+    gone: Annotated[bool, QueryParameter(description="Also what is found no more.")] = False,
     days: Period = None,
     first: From = None,
     last: To = None,
-    order: Order = "risk",
+    order: FromQuery[Order] = "risk",
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Findings:
@@ -126,7 +125,7 @@ def list_findings(
 
 
 @get("/findings/{finding:str}", opt={"needs": "findings:read"}, sync_to_thread=True, tags=["findings"])
-def show_finding(given: Given, who: Principal, finding: FindingId) -> Detailed:
+def show_finding(given: Here, who: Who, finding: FindingId) -> Detailed:
     """One finding: why it is judged so, where it stands, what was seen and which test held, what was decided."""
     now = given.now()
     with given.engine.connect() as connection:
@@ -160,7 +159,7 @@ def show_finding(given: Given, who: Principal, finding: FindingId) -> Detailed:
         )
 
 
-def _draft(given: Given, row: sa.Row[Any], pieces: tuple[Behind, ...]) -> dict[str, Any]:
+def _draft(given: Here, row: sa.Row[Any], pieces: tuple[Behind, ...]) -> dict[str, Any]:
     use = draft_use(
         finding=row.id,
         name=row.name,
@@ -178,8 +177,8 @@ def _draft(given: Given, row: sa.Row[Any], pieces: tuple[Behind, ...]) -> dict[s
 
 @get("/findings/{finding:str}/sightings", opt={"needs": "sightings:read"}, sync_to_thread=True, tags=["findings"])
 def list_sightings(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     finding: FindingId,
     days: Period = None,
     first: From = None,

@@ -9,10 +9,9 @@ import anyio.to_thread
 import msgspec
 import sqlalchemy as sa
 from litestar import Request, Response, get, post, put
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 
-from aimscope_collector.accounts import Principal
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, cursor_of, read_cursor
 from aimscope_collector.http.problems import Failed, not_found
 from aimscope_collector.inventory.model import Inventory
@@ -26,9 +25,9 @@ from aimscope_collector.store.inventories import Version
 
 _DAY: Final = 86_400
 _MOST: Final = 200
-Number = Annotated[int, Parameter(ge=1, le=1 << 53)]
-Form = Annotated[str, Parameter(pattern=r"^(yaml|json|csv|xlsx)$", description="yaml, json, csv or xlsx.")]
-Note = Annotated[str, Parameter(max_length=1_000)]
+Number = Annotated[int, QueryParameter(ge=1, le=1 << 53)]
+Form = Annotated[str, QueryParameter(pattern=r"^(yaml|json|csv|xlsx)$", description="yaml, json, csv or xlsx.")]
+Note = Annotated[str, QueryParameter(max_length=1_000)]
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -57,7 +56,7 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 @get("/inventory/versions", opt={"needs": "inventory:read"}, sync_to_thread=True, tags=["inventory"])
-def list_versions(given: Given, limit: Limit = 100, cursor: Cursor = None) -> Versions:
+def list_versions(given: Here, limit: Limit = 100, cursor: Cursor = None) -> Versions:
     """All versions."""
     before = None if cursor is None else read_cursor(cursor, "inventory")[0]
     if isinstance(before, str):
@@ -77,8 +76,8 @@ def _content(connection: sa.Connection, number: int) -> Inventory:
 
 @get("/inventory", opt={"needs": "inventory:read"}, sync_to_thread=True, tags=["inventory"])
 def show_inventory(
-    given: Given,
-    number: Annotated[int | None, Parameter(ge=1, le=1 << 53, description="A version; else the one in force.")] = None,
+    given: Here,
+    number: Annotated[int | None, QueryParameter(ge=1, le=1 << 53, description="Else the one in force.")] = None,
 ) -> Inventory:
     """What the version in force says, or that of a number."""
     with given.engine.connect() as connection:
@@ -97,7 +96,7 @@ def show_inventory(
     tags=["inventory"],
     media_type="application/yaml",
 )
-def show_yaml(given: Given) -> Response[bytes]:
+def show_yaml(given: Here) -> Response[bytes]:
     """The version in force, as the file that people edit."""
     with given.engine.connect() as connection:
         version = inventories.current(connection, at=given.now())
@@ -108,7 +107,7 @@ def show_yaml(given: Given) -> Response[bytes]:
 
 
 @get("/inventory/diff", opt={"needs": "inventory:read"}, sync_to_thread=True, tags=["inventory"])
-def show_diff(given: Given, older: Number, newer: Number) -> Diff:
+def show_diff(given: Here, older: Number, newer: Number) -> Diff:
     """What changed from one version to another."""
     with given.engine.connect() as connection:
         return diff(_content(connection, older), _content(connection, newer))
@@ -116,12 +115,12 @@ def show_diff(given: Given, older: Number, newer: Number) -> Diff:
 
 @put("/inventory", opt={"needs": "inventory:write"}, tags=["inventory"], request_max_body_size=MAX_BYTES)
 async def put_inventory(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     request: Request[Any, Any, Any],
     form: Form = "yaml",
     note: Note = "",
-    effective_from: datetime.date | None = None,
+    effective_from: FromQuery[datetime.date | None] = None,
 ) -> Kept:
     """Put a file in force, at once or from a day on. The author is whoever asks."""
     body = await request.body()
@@ -136,7 +135,7 @@ def _read(body: bytes, form: str) -> tuple[Inventory, tuple[str, ...]]:
     return loaded.content, said
 
 
-def _put(given: Given, who: Principal, body: bytes, form: str, note: str, effective_from: datetime.date | None) -> Kept:
+def _put(given: Here, who: Who, body: bytes, form: str, note: str, effective_from: datetime.date | None) -> Kept:
     if who.units:
         raise Failed(403, "forbidden", "The inventory is the whole organisation's: your account has limits.")
     inventory, said = _read(body, form)
@@ -152,13 +151,13 @@ def _put(given: Given, who: Principal, body: bytes, form: str, note: str, effect
 
 
 @post("/inventory/preview", opt={"needs": "inventory:read"}, tags=["inventory"], request_max_body_size=MAX_BYTES)
-async def preview(given: Given, request: Request[Any, Any, Any], form: Form = "yaml") -> Preview:
+async def preview(given: Here, request: Request[Any, Any, Any], form: Form = "yaml") -> Preview:
     """What a file would change, before it does. Keeps nothing."""
     body = await request.body()
     return await anyio.to_thread.run_sync(_preview, given, body, form)
 
 
-def _preview(given: Given, body: bytes, form: str) -> Preview:
+def _preview(given: Here, body: bytes, form: str) -> Preview:
     inventory, said = _read(body, form)
     with given.engine.connect() as connection:
         return Preview(diff(inventories.in_force(connection, at=given.now()), inventory), said)

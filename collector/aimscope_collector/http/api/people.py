@@ -6,11 +6,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import FromQuery, JSONBody, PathParameter
 
-from aimscope_collector.accounts import Principal, Role
+from aimscope_collector.accounts import Role
 from aimscope_collector.audit import Entry
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, cursor_of, read_cursor
 from aimscope_collector.http.problems import Failed
 from aimscope_collector.privacy import PrivacyPolicy
@@ -19,8 +19,8 @@ from aimscope_collector.store.database import writing
 from aimscope_collector.store.privacy import AboutSubject
 from aimscope_collector.store.reveals import Reveal
 
-Id = Annotated[int, Parameter(ge=1, le=1 << 53)]
-Pseudonym = Annotated[str, Parameter(max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
+Id = Annotated[int, PathParameter(ge=1, le=1 << 53)]
+Pseudonym = Annotated[str, PathParameter(max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,14 +77,14 @@ def _number(cursor: str | None, order: str) -> int:
     return before
 
 
-def _sees(who: Principal) -> None:
+def _sees(who: Who) -> None:
     if not any(who.may(word) for word in ("people:reveal", "people:approve", "privacy:read")):
         raise Failed(403, "forbidden", "This needs one of people:reveal, people:approve, privacy:read.")
 
 
 @get("/reveals", opt={"needs": "findings:read"}, sync_to_thread=True, tags=["people"])
 def list_reveals(
-    given: Given, who: Principal, waiting: bool = False, limit: Limit = 100, cursor: Cursor = None
+    given: Here, who: Who, waiting: FromQuery[bool] = False, limit: Limit = 100, cursor: Cursor = None
 ) -> Reveals:
     """Requests for names. Needs people:reveal, people:approve or privacy:read as well."""
     _sees(who)
@@ -95,7 +95,7 @@ def list_reveals(
 
 
 @post("/reveals", opt={"needs": "people:reveal"}, sync_to_thread=True, tags=["people"])
-def ask(given: Given, who: Principal, data: Ask) -> Reveal:
+def ask(given: Here, who: Who, data: JSONBody[Ask]) -> Reveal:
     """Ask for the name behind a pseudonym."""
     with writing(given.engine) as connection:
         return reveals.ask(
@@ -111,21 +111,21 @@ def ask(given: Given, who: Principal, data: Ask) -> Reveal:
 
 
 @post("/reveals/{reveal:int}/agree", opt={"needs": "people:approve"}, sync_to_thread=True, tags=["people"])
-def agree(given: Given, who: Principal, reveal: Id) -> Reveal:
+def agree(given: Here, who: Who, reveal: Id) -> Reveal:
     """Agree, as the second person."""
     with writing(given.engine) as connection:
         return reveals.agree(connection, reveal=reveal, by=who, at=given.now())
 
 
 @post("/reveals/{reveal:int}/refuse", opt={"needs": "people:approve"}, sync_to_thread=True, tags=["people"])
-def refuse(given: Given, who: Principal, reveal: Id) -> Reveal:
+def refuse(given: Here, who: Who, reveal: Id) -> Reveal:
     """Refuse it, as the second person."""
     with writing(given.engine) as connection:
         return reveals.refuse(connection, reveal=reveal, by=who, at=given.now())
 
 
 @post("/reveals/{reveal:int}/open", opt={"needs": "people:reveal"}, sync_to_thread=True, tags=["people"])
-def open_name(given: Given, who: Principal, reveal: Id) -> Name:
+def open_name(given: Here, who: Who, reveal: Id) -> Name:
     """The name, for who asked for it; each time is audited."""
     with given.engine.connect() as connection:
         known = {one.id: one for one in reveals.reveals(connection, before=reveal + 1, limit=1)}.get(reveal)
@@ -138,14 +138,14 @@ def open_name(given: Given, who: Principal, reveal: Id) -> Name:
 
 
 @post("/people/{pseudonym:str}/access", opt={"needs": "people:access"}, sync_to_thread=True, tags=["people"])
-def access(given: Given, who: Principal, pseudonym: Pseudonym, data: Reason) -> AboutSubject:
+def access(given: Here, who: Who, pseudonym: Pseudonym, data: JSONBody[Reason]) -> AboutSubject:
     """Everything about one pseudonym, for the person it stands for."""
     with writing(given.engine) as connection:
         return privacy.access(connection, pseudonym=pseudonym, by=who, reason=data.reason, at=given.now())
 
 
 @post("/people/{pseudonym:str}/erase", opt={"needs": "people:erase"}, sync_to_thread=True, tags=["people"])
-def erase(given: Given, who: Principal, pseudonym: Pseudonym, data: Reason) -> Erased:
+def erase(given: Here, who: Who, pseudonym: Pseudonym, data: JSONBody[Reason]) -> Erased:
     """Forget who it was; its totals count for the machine."""
     with writing(given.engine) as connection:
         moved = privacy.erase(connection, pseudonym=pseudonym, by=who, reason=data.reason, at=given.now())
@@ -154,21 +154,21 @@ def erase(given: Given, who: Principal, pseudonym: Pseudonym, data: Reason) -> E
 
 
 @get("/privacy", opt={"needs": "policy:read"}, sync_to_thread=True, tags=["privacy"])
-def show_privacy(given: Given) -> PrivacyPolicy:
+def show_privacy(given: Here) -> PrivacyPolicy:
     """What is shown of people."""
     with given.engine.connect() as connection:
         return privacy.policy(connection)
 
 
 @post("/privacy", opt={"needs": "policy:write"}, sync_to_thread=True, tags=["privacy"], status_code=200)
-def set_privacy(given: Given, who: Principal, data: PrivacyPolicy) -> Changed:
+def set_privacy(given: Here, who: Who, data: JSONBody[PrivacyPolicy]) -> Changed:
     """Change that; what widens is shown to the privacy role."""
     with writing(given.engine) as connection:
         return Changed(privacy.set_policy(connection, data, by=who.name, at=given.now()))
 
 
 @get("/privacy/watch", opt={"needs": "privacy:read"}, sync_to_thread=True, tags=["privacy"])
-def watch(given: Given, limit: Limit = 100, cursor: Cursor = None) -> Watch:
+def watch(given: Here, limit: Limit = 100, cursor: Cursor = None) -> Watch:
     """What widened, every reveal, subject access and erasure."""
     with given.engine.connect() as connection:
         found = privacy.seen_by_privacy(connection, after=_number(cursor, "privacy"), limit=limit + 1)

@@ -7,10 +7,10 @@ from typing import Annotated, Final
 import msgspec
 import sqlalchemy as sa
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from aimscope_collector.audit import Entry, Fact, Head
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here
 from aimscope_collector.http.paging import (
     Cursor,
     From,
@@ -64,7 +64,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 @get("/alerts", opt={"needs": "alerts:read"}, sync_to_thread=True, tags=["alerts"])
 def list_alerts(
-    given: Given,
+    given: Here,
     rule: Name = None,
     severity: Name = None,
     days: Period = None,
@@ -103,9 +103,9 @@ def list_alerts(
 
 @get("/audit", opt={"needs": "audit:read"}, sync_to_thread=True, tags=["audit"])
 def list_audit(
-    given: Given,
+    given: Here,
     actor: Name = None,
-    action: Annotated[Name, Parameter(description="An action, or what it begins with up to its dot.")] = None,
+    action: Annotated[Name, QueryParameter(description="An action, or what it begins with up to its dot.")] = None,
     about: Name = None,
     days: Period = None,
     first: From = None,
@@ -136,9 +136,9 @@ def list_audit(
 
 @get("/audit/verify", opt={"needs": "audit:read"}, sync_to_thread=True, tags=["audit"])
 def verify_audit(
-    given: Given,
-    sequence: Annotated[int | None, Parameter(ge=0, le=1 << 53, description="Of an end kept elsewhere.")] = None,
-    digest: Annotated[str | None, Parameter(query="hash", pattern=r"^[0-9a-f]{64}$")] = None,
+    given: Here,
+    sequence: Annotated[int | None, QueryParameter(ge=0, le=1 << 53, description="Of an end kept elsewhere.")] = None,
+    digest: Annotated[str | None, QueryParameter(name="hash", pattern=r"^[0-9a-f]{64}$")] = None,
 ) -> Verified:
     """Whether the chain is whole, and agrees with an end that was kept elsewhere."""
     kept = Head(sequence, digest) if sequence is not None and digest is not None else None

@@ -8,11 +8,10 @@ from typing import Annotated, Final
 import msgspec
 import sqlalchemy as sa
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
-from aimscope_collector.accounts import Principal
 from aimscope_collector.http.api._findings import limited, shown, within
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, From, Limit, Name, Period, To, cursor_of, read_cursor, span
 from aimscope_collector.http.problems import not_found
 from aimscope_collector.store import usage
@@ -21,7 +20,7 @@ from aimscope_collector.store.tables.review import FINDING
 
 _DAY: Final = 86_400
 _USUAL: Final = 90
-ServiceId = Annotated[str, Parameter(max_length=128)]
+ServiceId = Annotated[str, PathParameter(max_length=128)]
 
 
 class InUse(msgspec.Struct, frozen=True):
@@ -63,11 +62,11 @@ class Usage(msgspec.Struct, frozen=True):
 
 @get("/services", opt={"needs": "services:read"}, sync_to_thread=True, tags=["services"])
 def list_services(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     category: Name = None,
-    text: Annotated[Name, Parameter(description="Part of the name or vendor.")] = None,
-    in_use: Annotated[bool, Parameter(description="Only those that were found.")] = False,
+    text: Annotated[Name, QueryParameter(description="Part of the name or vendor.")] = None,
+    in_use: Annotated[bool, QueryParameter(description="Only those that were found.")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Services:
@@ -105,8 +104,8 @@ def list_services(
 
 @get("/services/{service:str}/usage", opt={"needs": "services:read"}, sync_to_thread=True, tags=["services"])
 def show_usage(
-    given: Given,
-    who: Principal,
+    given: Here,
+    who: Who,
     service: ServiceId,
     unit: Name = None,
     days: Period = None,

@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 import sqlalchemy as sa
 from litestar import get, put
+from litestar.params import JSONBody
 
-from aimscope_collector.accounts import Principal
 from aimscope_collector.http.access import NOTHING
-from aimscope_collector.http.given import Given
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.problems import Failed
 from aimscope_collector.retention import Retention
 from aimscope_collector.store import audit, feeds, privacy, settings
@@ -78,7 +78,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 @get("/health", opt={"needs": NOTHING}, sync_to_thread=True, tags=["health"])
-def show_health(given: Given) -> Health:
+def show_health(given: Here) -> Health:
     """Whether the collector works."""
     with given.engine.connect() as connection:
         connection.execute(sa.select(1))
@@ -86,12 +86,12 @@ def show_health(given: Given) -> Health:
 
 
 @get("/policy", opt={"needs": "policy:read"}, sync_to_thread=True, tags=["policy"])
-def show_policy(given: Given) -> Offered:
+def show_policy(given: Here) -> Offered:
     """The policy agents are offered."""
     return _offered(given)
 
 
-def _offered(given: Given) -> Offered:
+def _offered(given: Here) -> Offered:
     with given.engine.connect() as connection:
         feed = feeds.current(connection).get("policy")
         body = feeds.body(connection, name="policy", sha256=feed.sha256) if feed else None
@@ -101,7 +101,7 @@ def _offered(given: Given) -> Offered:
 
 
 @put("/policy", opt={"needs": "policy:write"}, sync_to_thread=True, tags=["policy"])
-def set_policy(given: Given, who: Principal, data: Policy) -> Offered:
+def set_policy(given: Here, who: Who, data: JSONBody[Policy]) -> Offered:
     """Sign and offer another policy. What it widens is shown to the privacy role."""
     body = msgspec.json.encode({"schema": 1, **msgspec.to_builtins(data)}, order="sorted")
     with writing(given.engine) as connection:
@@ -150,14 +150,14 @@ def read(connection: sa.Connection) -> Settings:
 
 
 @get("/settings", opt={"needs": "policy:read"}, sync_to_thread=True, tags=["settings"])
-def show_settings(given: Given) -> Settings:
+def show_settings(given: Here) -> Settings:
     """What is set."""
     with given.engine.connect() as connection:
         return read(connection)
 
 
 @put("/settings", opt={"needs": "settings:write"}, sync_to_thread=True, tags=["settings"])
-def set_settings(given: Given, who: Principal, data: Settings) -> Settings:
+def set_settings(given: Here, who: Who, data: JSONBody[Settings]) -> Settings:
     """Set it."""
     text = msgspec.json.encode(data.retention).decode()
     with writing(given.engine) as connection:
