@@ -10,13 +10,18 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from aimscope_collector import keys
 from aimscope_collector.store.database import connect
 from aimscope_collector.store.tables import METADATA
+from tests.chaos.server import Options, serve
 from tests.signatures.conftest import HOLLY, write
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -41,10 +46,44 @@ class Place:
         engine.dispose()
 
 
+class Forked:
+    """A process that is a copy of this one: nothing has to be imported anew."""
+
+    def __init__(self, options: Options) -> None:
+        self._status: int | None = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads of the test runner take no part
+            self.pid = os.fork()
+        if not self.pid:
+            try:
+                serve(options)
+            except BaseException:  # noqa: BLE001 - whatever it is, no test goes on in this process
+                traceback.print_exc()
+            os._exit(1)
+
+    def poll(self) -> int | None:
+        """How it ended; ``None`` where it did not."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
+
+    def send_signal(self, number: int) -> None:
+        """Where it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Until it has ended."""
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._status
+
+
 class Running:
     """A collector that was started."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, told: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, port: int, told: Path) -> None:
         self.process = process
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -80,19 +119,28 @@ def running(
     pages: int = 0,
     environment: Mapping[str, str] | None = None,
     before: tuple[str, ...] = (),
+    port: int = 0,
 ) -> Iterator[Running]:
-    """Start a collector and wait until it listens or is dead; it is killed at the end."""
-    port = free_port()
+    """Start a collector, wait until it listens or is dead, kill it at the end. ``before`` starts the command."""
+    port = port or free_port()
     place.told.unlink(missing_ok=True)
-    command = [
-        *(*before, sys.executable, "-m", "tests.chaos.server"),
-        *("--database", place.where, "--keys", str(place.keys), "--catalogue", str(place.catalogue)),
-        *("--port", str(port), "--told", str(place.told)),
-        *("--fatal", str(fatal), "--pages", str(pages), "--spoil", spoil),
-    ]
-    path = os.pathsep.join(str(ROOT / room) for room in _ROOMS)
-    surroundings = {**os.environ, "PYTHONPATH": path, **(environment or {})}
-    process = subprocess.Popen(command, cwd=ROOT, env=surroundings)
+    options = Options(
+        database=place.where,
+        keys=str(place.keys),
+        catalogue=str(place.catalogue),
+        told=str(place.told),
+        port=port,
+        fatal=fatal,
+        pages=pages,
+        spoil=spoil,
+    )
+    process: subprocess.Popen[bytes] | Forked
+    if environment or before:
+        said = msgspec.json.encode(options).decode()
+        command = [*before, sys.executable, "-m", "tests.chaos.server", said]
+        process = subprocess.Popen(command, cwd=ROOT, env={**surroundings(), **(environment or {})})
+    else:
+        process = Forked(options)
     collector = Running(process, port, place.told)
     try:
         until = time.monotonic() + _PATIENCE
@@ -103,6 +151,11 @@ def running(
         yield collector
     finally:
         collector.kill()
+
+
+def surroundings() -> dict[str, str]:
+    """The environment in which a process of ours finds its packages."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in _ROOMS)}
 
 
 def free_port() -> int:

@@ -8,6 +8,7 @@ import hashlib
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ _REPLAYS: Final = 0.28
 _REMEMBERED: Final = 40
 _NAMES: Final = 60
 _WAIT: Final = 5.0
+_NOT_NOW: Final = 0.05
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -120,7 +122,7 @@ class Reporter:
         """The report as bytes."""
         names = sorted({name for name, _ in rows})
         facts = [["holly", "dns.query", [["name", name]], [["name", "domain", "holly.example"]]] for name in names]
-        cells = [
+        cells: list[list[Any]] = [
             [
                 *(names.index(name), self.month, "", user, total.count, total.first, total.last, total.days),
                 *("high", "used", total.bytes_out, None, []),
@@ -148,6 +150,9 @@ class Crowd:
         self.where = where
         self.door = load(keys).door()
         self.now = int(time.time())
+        self.statuses: Counter[int] = Counter()
+        self.hasty = 0
+        """Answers that say to come again, and not when."""
         self.agents = [Reporter(f"a{n}", random.Random(f"{seed} {n}"), self.now) for n in range(size)]
         engine = connect(where)
         with writing(engine) as connection:
@@ -180,7 +185,8 @@ class Crowd:
             if report is None:
                 continue
             try:
-                await self._post(client, agent, *report)
+                if await self._post(client, agent, *report) != 200:
+                    await asyncio.sleep(_NOT_NOW)
             except (httpx.HTTPError, OSError):
                 return
 
@@ -188,6 +194,8 @@ class Crowd:
         agent.posts += 1
         headers = {"authorization": f"Bearer {agent.uid}.{agent.secret}", "content-encoding": "gzip"}
         answer = await client.post("/v1/ingest", content=agent.body(sequence, rows), headers=headers)
+        self.statuses[answer.status_code] += 1
+        self.hasty += answer.status_code == 503 and not answer.headers.get("retry-after", "").isdigit()
         if answer.status_code == 200:
             agent.learn(sequence, rows, answer.json())
         return answer.status_code

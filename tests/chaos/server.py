@@ -5,13 +5,14 @@ python -m tests.chaos.server --database WHERE --keys FOLDER --catalogue FOLDER -
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
+import sys
 import time
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -70,16 +71,22 @@ def make_context(where: str, keys: Path, catalogue: Path, spoil: str, pages: int
     )
 
 
-def main() -> None:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a collector is to run. ``fatal`` is the step at which it kills itself, 0 never."""
+
+    database: str
+    keys: str
+    catalogue: str
+    told: str
+    port: int
+    fatal: int = 0
+    pages: int = 0
+    """Bound of an SQLite database; 0: none."""
+    spoil: str = ""
+
+
+def serve(given: Options) -> None:
     """Serve until killed."""
-    options = argparse.ArgumentParser()
-    for name in ("database", "keys", "catalogue", "told"):
-        options.add_argument(f"--{name}", required=True)
-    options.add_argument("--port", type=int, required=True)
-    options.add_argument("--fatal", type=int, default=0)
-    options.add_argument("--pages", type=int, default=0)
-    options.add_argument("--spoil", choices=SPOILS, default="")
-    given = options.parse_args()
     steps = Steps(given.fatal, Path(given.told))
     context = make_context(given.database, Path(given.keys), Path(given.catalogue), given.spoil, given.pages, steps)
     server = Server(
@@ -97,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(msgspec.json.decode(sys.argv[1], type=Options))

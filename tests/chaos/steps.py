@@ -48,7 +48,7 @@ class Steps:
             commit(connection)
             self.passed("after commit")
 
-        engine.dialect.do_commit = committing  # type: ignore[method-assign]
+        engine.dialect.do_commit = committing  # type: ignore[method-assign, assignment]
 
     def watched(self, app: Asgi) -> Asgi:
         """Every request and answer of this application."""
