@@ -114,6 +114,7 @@ def told() -> Iterator[None]:
 
     from aimscope_collector.accounts import NotAllowed
     from aimscope_collector.backup import BackupError
+    from aimscope_collector.deliver.configured import DestinationsError
     from aimscope_collector.feeds import FeedsError
     from aimscope_collector.founding import FolderError
     from aimscope_collector.keys import KeysError
@@ -122,7 +123,16 @@ def told() -> Iterator[None]:
 
     try:
         yield
-    except (NotAllowed, BackupError, FeedsError, FolderError, KeysError, AgentError, DatabaseError) as error:
+    except (
+        NotAllowed,
+        BackupError,
+        DestinationsError,
+        FeedsError,
+        FolderError,
+        KeysError,
+        AgentError,
+        DatabaseError,
+    ) as error:
         raise Failure(str(error)) from None
     except sa.exc.OperationalError as error:
         raise Failure(f"the database cannot be used: {error.orig}") from None

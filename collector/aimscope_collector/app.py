@@ -14,7 +14,9 @@ from litestar import Litestar
 from nacl.public import PrivateKey
 
 from aimscope_collector import feeds, founding, keys
+from aimscope_collector.alerting import Alerting
 from aimscope_collector.background import Background, Inbox, Noting
+from aimscope_collector.deliver import Transport, configured, deliver
 from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.http.agents import PREFIX, make_agent_app
 from aimscope_collector.http.application import make_api
@@ -32,6 +34,9 @@ from aimscope_signatures.version import __version__
 
 _BODY_SECONDS: Final = 60.0
 """In which a body of the API has to arrive."""
+_ALERTS: Final = 300
+_DELIVERY: Final = 5
+DESTINATIONS: Final = "destinations.yaml"
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -72,11 +77,12 @@ def assembled(
     uniform: Callable[[], float],
     limits: Limits | None = None,
 ) -> Collector:
-    """The collector of a folder. Raises ``DatabaseError``, ``KeysError``, ``FeedsError``, each with what to do."""
+    """The collector of a folder. Raises ``DatabaseError``, ``KeysError``, ``FeedsError``, ``DestinationsError``."""
     engine = connect(where)
     try:
         migrate.require_current(engine)
         door = keys.load(folder / founding.KEYS).door()
+        transports = _destinations(folder)
         signing = folder / founding.SIGNING
         packed = bundle.pack(catalogue)
         with writing(engine) as connection:
@@ -119,6 +125,7 @@ def assembled(
         limits=limits,
         writer=Noting(engine, inbox.note),
     )
+    alerting = Alerting(engine, destinations=transports, now=now)
     background = Background(
         engine,
         reconciler=Reconciler(engine, door=door, follow=follow),
@@ -128,6 +135,8 @@ def assembled(
         catalogue=packed,
         signing=signing,
         now=now,
+        jobs={"alerts": (_ALERTS, alerting.look)},
+        apart={"delivery": (_DELIVERY, lambda: deliver(engine, transports, now=now))} if transports else {},
     )
     api = make_api(given)
     return Collector(
@@ -138,6 +147,12 @@ def assembled(
         api=api,
         asgi=_together(make_agent_app(context), api),
     )
+
+
+def _destinations(folder: Path) -> dict[str, Transport]:
+    """Where alerts go: nowhere without the file that says so."""
+    path = folder / DESTINATIONS
+    return configured.load(path) if path.exists() else {}
 
 
 def _together(agents: Asgi, api: Litestar) -> Asgi:

@@ -1,11 +1,12 @@
 """What the collector does on its own: judges what came in, rolls up, looks at the clock, expires, delivers.
 
-One thread, which ends soon after it is told to. A job that fails is said in the log and done again at its next time.
+One thread, and one for each job that waits for others; they end soon after they are told to. A job that fails is said in the log and done again at its next time.
 With several collectors on one database, a job of the day is done by whichever comes first.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -36,6 +37,8 @@ _HOUR: Final = 3_600
 _DAY: Final = 86_400
 _CHUNK: Final = 5_000
 RETENTION: Final = "retention"
+Jobs = dict[str, tuple[int, Callable[[], object]]]
+"""By name: how often in seconds, and what to do."""
 Fact = tuple[int, int]
 """Month and evidence of a total that came in."""
 
@@ -98,7 +101,7 @@ class Inbox:
 
 
 class Background:
-    """The thread. ``jobs`` are others' work, by name: how often in seconds, and what to do."""
+    """The thread. ``jobs`` are more work; those ``apart`` wait for others, and have a thread each."""
 
     def __init__(
         self,
@@ -111,7 +114,8 @@ class Background:
         catalogue: bytes,
         signing: Path,
         now: Callable[[], int],
-        jobs: dict[str, tuple[int, Callable[[], object]]] | None = None,
+        jobs: Jobs | None = None,
+        apart: Jobs | None = None,
     ) -> None:
         self._engine = engine
         self._reconciler = reconciler
@@ -124,9 +128,10 @@ class Background:
         self._knowledge = Knowledge(None, services)
         self._inventory: int | None = -1
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._apart = apart or {}
+        self._threads: list[threading.Thread] = []
         self._next: dict[str, float] = {}
-        self._jobs: dict[str, tuple[int, Callable[[], object]]] = {
+        self._jobs: Jobs = {
             "keys": (_MINUTE, self._keys_used),
             "reviews": (_RECONSIDER, self.reconsider),
             "everything": (_HOUR, lambda: inbox.touch(None)),
@@ -137,14 +142,18 @@ class Background:
     def start(self) -> None:
         """Begin; everything is judged first."""
         self._inbox.touch(None)
-        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, name="background", daemon=True)]
+        for name, (every, job) in self._apart.items():
+            again = functools.partial(self._again, name, every, job)
+            self._threads.append(threading.Thread(target=again, name=name, daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """End after the job at hand."""
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._attempt("keys", self._keys_used)
 
     def _run(self) -> None:
@@ -156,6 +165,10 @@ class Background:
                 if at >= self._next.get(name, 0.0):
                     self._next[name] = at + every
                     self._attempt(name, job)
+
+    def _again(self, name: str, every: int, job: Callable[[], object]) -> None:
+        while not self._stopping.wait(every):
+            self._attempt(name, job)
 
     def _attempt(self, name: str, job: Callable[[], Any]) -> None:
         try:
