@@ -1,7 +1,8 @@
 """What the collector does on its own: judges what came in, rolls up, looks at the clock, expires, delivers.
 
-One thread, and one for each job that waits for others; they end soon after they are told to. A job that fails is said in the log and done again at its next time.
-With several collectors on one database, a job of the day is done by whichever comes first.
+One thread, and one for each job that waits for others; they end soon after they are told to. A job that fails is said
+in the log and done again at its next time. With several collectors on one database, a job of the day is done by
+whichever comes first.
 """
 
 from __future__ import annotations
