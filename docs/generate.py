@@ -121,7 +121,9 @@ def configuration() -> str:
     out = ["# The local configuration\n"]
     out.append(
         "`config.yaml` in your configuration folder or in `/etc/aimscope`, or the file `AIMSCOPE_CONFIG` names. "
-        "Everything has a safe default. An unknown entry is an error that names file and field.\n"
+        "Everything has a safe default. An unknown entry is an error that names file and field.\n\n"
+        "Each entry that is no list can be set in the environment instead, which goes over the file: `AIMSCOPE_`, the "
+        "section and the entry in capitals, such as `AIMSCOPE_COLLECTOR_URL` or `AIMSCOPE_ENDPOINT_ON_BATTERY=true`.\n"
     )
     for section in msgspec.structs.fields(Config):
         out.append(f"## `{section.name}`\n\n{(section.type.__doc__ or '').strip()}\n")
