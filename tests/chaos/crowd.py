@@ -200,6 +200,13 @@ class Crowd:
             agent.learn(sequence, rows, answer.json())
         return answer.status_code
 
+    def check_in(self, url: str, number: int = 0) -> int:
+        """The status of the answer to a sign of life."""
+        agent = self.agents[number]
+        said = {"schema": 1, "epoch": agent.epoch, "acknowledged": 0, "sent": self.now}
+        headers = {"authorization": f"Bearer {agent.uid}.{agent.secret}"}
+        return httpx.post(f"{url}/v1/check-in", json=said, headers=headers, timeout=10, trust_env=False).status_code
+
     def kept(self) -> dict[str, dict[Key, Total]]:
         """What the database holds, by agent. An SQLite file that is damaged raises ``AssertionError``."""
         engine = connect(self.where)
