@@ -21,6 +21,8 @@ KEEPS: Final[tuple[Keep, ...]] = ("keep", "pseudonym", "drop")
 """From what keeps most to what keeps least."""
 PREFIX: Final = "AIMSCOPE_"
 _LARGEST = 1_048_576
+_OF_OTHERS: Final = frozenset({"AIMSCOPE_COLLECTOR_FOLDER"})
+"""Variables of the collector's own commands."""
 
 
 class ConfigError(Exception):
@@ -229,7 +231,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> tuple[str, ...
     """Variables that look as if they were meant for the configuration, and mean nothing."""
     known = variables()
     starts = tuple(f"{PREFIX}{section.name}_".upper() for section in msgspec.structs.fields(Config))
-    return tuple(sorted(name for name in environ if name.startswith(starts) and name not in known))
+    return tuple(sorted(name for name in environ if name.startswith(starts) and name not in known.keys() | _OF_OTHERS))
 
 
 def _check(config: Config) -> None:
