@@ -17,15 +17,6 @@ def run(config: ConfigFile = None, quiet: Quiet = False) -> None:
     Nothing is lost or counted twice if it is killed. What the collector cannot take is kept and sent later. SIGTERM
     or Ctrl-C ends it in good order, SIGHUP reads the configuration again. Without a collector it keeps what it finds.
     """
-    import gc
+    from aimscope_cli import resident
 
-    from aimscope_cli import agents
-    from aimscope_cli.output import hint
-
-    with agents.service(config) as service:
-        if not quiet:
-            url = service.reporter.collector.url
-            hint(f"The agent runs; it reports to {url or 'nobody: no collector is configured'}.")
-        gc.collect()
-        gc.freeze()
-        service.run()
+    resident.become(config, quiet=quiet)
