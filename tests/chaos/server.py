@@ -29,8 +29,9 @@ from aimscope_signatures.catalogue import load as load_catalogue
 from aimscope_signatures.matcher import Matcher
 from tests.chaos.steps import Steps
 
-SPOILS: Final = ("", "early", "unsynced")
-"""How a collector may be spoilt: it acknowledges before it commits; it does not wait for the disk."""
+SPOILS: Final = ("", "early", "twice", "unsynced")
+"""How a collector may be spoilt: it acknowledges before it commits; it adds up what it has had already; it does not
+wait for the disk."""
 BACKLOG: Final = 8_192
 BACKPRESSURE: Final = 4_096
 HEADER_SECONDS: Final = 3
@@ -43,6 +44,21 @@ class _Early(Writer):
         later = asyncio.create_task(super().keep(batch))
         self._later = {*getattr(self, "_later", ()), later}
         return Kept(batch.sequence, full_state=False)
+
+
+class _Twice(Writer):
+    """Adds to the count when a report comes again."""
+
+    async def keep(self, batch: Batch) -> Kept:
+        known: set[tuple[int, int]] = getattr(self, "_known", set())
+        if (batch.epoch, batch.sequence) in known:
+            rows = [(*row[:6], 2 * row[6], *row[7:]) for row in batch.rows]
+            batch = msgspec.structs.replace(batch, rows=rows)
+        self._known = {*known, (batch.epoch, batch.sequence)}
+        return await super().keep(batch)
+
+
+_WRITERS: Final[dict[str, type[Writer]]] = {"early": _Early, "twice": _Twice}
 
 
 def _unsynced(connection: object, _record: object) -> None:
@@ -67,7 +83,7 @@ def make_context(where: str, keys: Path, catalogue: Path, spoil: str, pages: int
         now=lambda: int(time.time()),
         uniform=random.random,
         limits=Limits(cells_a_second=1e9, cells_at_once=10**9, cells_a_day=10**12, enrolments_a_second=1e6),
-        writer=_Early(engine) if spoil == "early" else None,
+        writer=_WRITERS.get(spoil, Writer)(engine),
     )
 
 

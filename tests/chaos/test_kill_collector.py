@@ -92,6 +92,11 @@ def test_a_collector_that_acknowledges_before_it_commits_is_caught(where: str, t
     assert _detected(where, tmp_path, "early", None, None), "the harness is blind to early acknowledgements"
 
 
+def test_a_collector_that_counts_twice_is_caught(tmp_path: Path) -> None:
+    where = str(tmp_path / "collector.db")
+    assert _detected(where, tmp_path, "twice", None, None), "the harness is blind to what is counted twice"
+
+
 @pytest.mark.parametrize("spoil", ["", "unsynced"])
 def test_power_is_lost(spoil: str, tmp_path: Path) -> None:
     shim = power.build(tmp_path)
