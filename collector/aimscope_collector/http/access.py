@@ -76,7 +76,7 @@ def may(who: Principal | None, needs: str) -> Failed | None:
 
 def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the asker's roles and key do not allow."""
-    failed = may(connection.user, handler.opt.get("needs", "") or "accounts:write")
+    failed = may(connection.scope.get("user"), handler.opt.get("needs", "") or "accounts:write")
     if failed is not None:
         raise failed
 

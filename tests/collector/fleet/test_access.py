@@ -59,6 +59,12 @@ def test_nobody_reaches_only_what_anybody_may_know(api: Api) -> None:
     assert {path for path, _ in open_to_all if "schema" not in path} <= {"/api/v1/health", "/api/v1/password"}
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "TRACE", "PATCH", "QUERY"])
+def test_methods_that_no_route_has_are_refused(api: Api, method: str) -> None:
+    for path in ("/api/v1/findings", "/api/v1/inventory", "/api/v1/health"):
+        assert 400 <= api.client.request(method, path, headers=api.key("admin")).status_code < 500
+
+
 def test_a_route_that_does_not_say_what_it_needs_is_not_served() -> None:
     @get("/careless", sync_to_thread=False)
     def careless() -> None: ...

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from aimscope_collector.store.database import writing
+from aimscope_collector.store.tables.sightings import EVIDENCE
 from tests.collector.example import inventory, use
 from tests.collector.fleet.api_client import Api
 from tests.collector.fleet.planted import DAY, DOOR, NOW, Planted
@@ -116,7 +119,11 @@ def test_groups_too_small_are_not_counted_for_whoever_sees_no_evidence(api: Api,
 def test_one_finding_tells_why_and_what_was_seen(api: Api, fleet: Planted) -> None:
     who = api.key("reviewer")
     id_ = ids(api.get("/findings", who, unit="emea"))[0]
+    held = [{"field": "id", "operator": "equals", "value": "dpkg:cursor"}]
+    with writing(api.engine) as connection:
+        connection.execute(EVIDENCE.update().values(held=msgspec.json.encode(held).decode()))
     found = api.get(f"/findings/{id_}", who)
+    assert [piece["held"] for piece in found["evidence"]] == [held]
     assert [piece["fields"] for piece in found["evidence"]] == [{"id": "dpkg:cursor"}]
     assert found["draft"]["services"] == ["cursor"]
     assert "cursor" in found["draft_yaml"]

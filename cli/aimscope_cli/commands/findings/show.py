@@ -55,7 +55,7 @@ def _text(found: dict[str, Any]) -> None:
         say(f"  {factor['side']} {factor['weight']:+g}: {factor['sentence']}")
     for piece in (found["evidence"] or ())[:_MOST]:
         said = " ".join(f"{name}={value}" for name, value in piece["fields"].items())
-        held = "; ".join(" ".join(test) for test in piece["held"])
+        held = "; ".join(f"{test['field']} {test['operator']} {test['value']}" for test in piece["held"])
         say(f"Evidence {piece['kind']}: {said}" + (f"  [{held}]" if held else ""))
     for decision in found["history"] or ():
         say(f"{moment(decision['at'])}  {decision['action']} by {decision['by']}: {decision['reason']}")

@@ -16,18 +16,10 @@ from aimscope_collector.store import aggregates
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
 from aimscope_collector.store.tables.sightings import EVIDENCE, SIGHTING, SUBJECT
 from aimscope_signatures.kinds import IDENTITIES, PRESENCES, Identity, Presence
-from aimscope_signatures.model import Sighting
+from aimscope_signatures.model import Held, Sighting
 
 _MOST: Final = 200
 _LARGEST: Final = 1 << 40
-
-
-class Held(msgspec.Struct, frozen=True, array_like=True):
-    """A test that held: field, operator, value of the catalogue."""
-
-    field: str
-    operator: str
-    value: str
 
 
 class Behind(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +95,7 @@ def behind(connection: sa.Connection, finding: sa.Row[Any]) -> tuple[Behind, ...
             id=row.id,
             kind=row.kind,
             fields=dict(aggregates.fields_of(row.kind, row.fields)),
-            held=msgspec.convert(msgspec.json.decode(row.held), tuple[Held, ...]),
+            held=msgspec.json.decode(row.held, type=tuple[Held, ...]),
             confirmed=bool(row.confirmed),
         )
         for row in _pieces(connection, finding)[:_MOST]
