@@ -23,7 +23,8 @@ from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
 from aimscope_collector.ingest.context import Context, assemble, serving
 from aimscope_collector.ingest.limits import Limits
-from aimscope_collector.reconciling import Reconciler
+from aimscope_collector.inventory.model import Inventory
+from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_collector.store import decisions, migrate
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.findings import Changes
@@ -103,6 +104,11 @@ def assembled(
     def private_key(whose: keys.Whose) -> PrivateKey:
         return keys.private(folder / founding.KEYS, whose)
 
+    reconciler = Reconciler(engine, door=door, follow=follow)
+
+    def preview(inventory: Inventory) -> dict[str, str]:
+        return {row.id: row.verdict for row in reconciler.preview(Knowledge(inventory, services), now=now())}
+
     given = Given(
         engine=engine,
         door=door,
@@ -114,6 +120,7 @@ def assembled(
         private_key=private_key,
         touch=inbox.touch,
         used=lambda key: inbox.used(key, now()),
+        preview=preview,
         publish_policy=publish_policy,
     )
     context = assemble(
@@ -128,7 +135,7 @@ def assembled(
     alerting = Alerting(engine, destinations=transports, now=now)
     background = Background(
         engine,
-        reconciler=Reconciler(engine, door=door, follow=follow),
+        reconciler=reconciler,
         inbox=inbox,
         services=services,
         matcher=lambda: matcher,

@@ -18,6 +18,8 @@ from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.http.access import OWNER
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
+from aimscope_collector.inventory.model import Inventory
+from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.version import __version__
 
@@ -40,18 +42,26 @@ class Local:
         def private_key(whose: keys.Whose) -> PrivateKey:
             return keys.private(folder / founding.KEYS, whose)
 
+        services = services_of(catalogue)
+        door = keys.load(folder / founding.KEYS).door()
+
+        def preview(inventory: Inventory) -> dict[str, str]:
+            reconciler = Reconciler(engine, door=door)
+            return {row.id: row.verdict for row in reconciler.preview(Knowledge(inventory, services), now=now())}
+
         self._api: Any = make_api(
             Given(
                 engine=engine,
-                door=keys.load(folder / founding.KEYS).door(),
+                door=door,
                 now=now,
                 randomness=os.urandom,
-                services={one.id: one for one in services_of(catalogue)},
+                services={one.id: one for one in services},
                 catalogue=catalogue.version,
                 version=__version__,
                 private_key=private_key,
                 touch=lambda _: None,  # a collector that runs judges everything every hour, and when it starts
                 used=lambda _: None,
+                preview=preview,
                 publish_policy=publish_policy,
             )
         )

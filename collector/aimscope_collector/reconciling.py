@@ -37,7 +37,7 @@ from aimscope_collector.judging import (
 )
 from aimscope_collector.rules import Rules
 from aimscope_collector.services import Service
-from aimscope_collector.store import aggregates, assets, coverage, findings, overrides, units
+from aimscope_collector.store import aggregates, assets, coverage, decisions, findings, overrides, units
 from aimscope_collector.store.aggregates import Aggregates, Evidence, Extent, Whole
 from aimscope_collector.store.database import is_sqlite, writing
 from aimscope_collector.store.findings import Changes, Fleet
@@ -114,6 +114,7 @@ class Reconciler:
                     assets.merge(connection)
             rows, elsewhere = self._judged(knowledge, now, services)
             with writing(self._engine) as connection:
+                decisions.hold(connection)
                 changes = findings.write(
                     connection,
                     rows,
@@ -123,6 +124,10 @@ class Reconciler:
                 )
                 self._follow(connection, changes)
         return Outcome(changes=changes, findings=len(rows), elsewhere=elsewhere)
+
+    def preview(self, knowledge: Knowledge, *, now: int) -> list[Row]:
+        """What everything would be judged to be. Writes nothing."""
+        return self._judged(knowledge, now, None)[0]
 
     def _judged(
         self, knowledge: Knowledge, now: int, services: Sequence[str] | None

@@ -181,6 +181,8 @@ def diff(
     pushing.show_problems(found["problems"])
     if not pushing.show_diff(found["diff"]):
         hint("nothing would change")
+    if found["changed"]:
+        hint(f"{len(found['changed'])} findings would be judged otherwise")
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from nacl.public import PrivateKey
 
 from aimscope_collector.accounts import Principal
 from aimscope_collector.door import Door
+from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.keys import Whose
 from aimscope_collector.services import Service
 
@@ -21,7 +22,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
     ``now`` is the time in seconds since 1970 UTC, ``randomness`` gives so many bytes, ``private_key`` opens
     names and raises ``keys.KeysError`` where it is kept elsewhere. ``touch`` asks for reconciliation of
-    services (``None``: of all). ``used`` notes that a key was used.
+    services (``None``: of all). ``used`` notes that a key was used,
+    ``preview`` judges by an inventory that is not in force: finding → verdict.
     """
 
     engine: sa.Engine
@@ -34,6 +36,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     private_key: Callable[[Whose], PrivateKey]
     touch: Callable[[frozenset[str] | None], None]
     used: Callable[[int], None]
+    preview: Callable[[Inventory], dict[str, str]]
     publish_policy: Callable[[sa.Connection, bytes, str], int]
 
 

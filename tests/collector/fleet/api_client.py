@@ -15,6 +15,8 @@ from aimscope_collector import accounts, keys
 from aimscope_collector.accounts import PERMISSIONS
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
+from aimscope_collector.inventory.model import Inventory
+from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_collector.store import accounts as known
 from aimscope_collector.store import credentials, feeds
 from aimscope_collector.store.database import writing
@@ -56,6 +58,10 @@ class Api:
             )
             return version
 
+        def preview(inventory: Inventory) -> dict[str, str]:
+            reconciler = Reconciler(self.engine, door=DOOR)
+            return {row.id: row.verdict for row in reconciler.preview(Knowledge(inventory, SERVICES), now=self.now)}
+
         return Given(
             engine=self.engine,
             door=DOOR,
@@ -67,6 +73,7 @@ class Api:
             private_key=private_key,
             touch=self.touched.append,
             used=lambda _: None,
+            preview=preview,
             publish_policy=publish_policy,
         )
 

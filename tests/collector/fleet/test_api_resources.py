@@ -161,6 +161,15 @@ def test_an_inventory_has_versions_authors_and_differences(api: Api) -> None:
     assert None in api.touched
 
 
+def test_a_preview_says_what_would_be_judged_otherwise(api: Api, fleet: Planted) -> None:
+    who = api.key("reviewer")
+    before = {one["id"]: one["verdict"] for one in api.get("/findings", who)["items"]}
+    answer = api.client.post("/api/v1/inventory/preview", headers=who, content=ROW.encode()).json()
+    assert answer["verdicts"] == {"authorised": 3}
+    assert answer["changed"] == {id_: [verdict, "authorised"] for id_, verdict in before.items()}
+    assert {one["id"]: one["verdict"] for one in api.get("/findings", who)["items"]} == before
+
+
 def test_runs_and_coverage_are_there_for_an_auditor(api: Api, fleet: Planted) -> None:
     who = api.key("auditor")
     runs = api.get("/runs", who, limit=2)

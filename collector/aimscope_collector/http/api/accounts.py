@@ -10,7 +10,7 @@ from litestar.params import FromQuery, JSONBody, PathParameter
 
 from aimscope_collector import accounts
 from aimscope_collector.accounts import SCOPES
-from aimscope_collector.http.access import KNOWN, NOTHING
+from aimscope_collector.http.access import KNOWN, NOTHING, logged_in
 from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.problems import Failed, not_found
 from aimscope_collector.store import accounts as known
@@ -110,10 +110,7 @@ def change_password(given: Here, data: JSONBody[ChangePassword]) -> Done:
     if data.new == data.password:
         raise accounts.NotAllowed("This is the password there is: choose another.")
     now = given.now()
-    try:
-        account = known.log_in(given.engine, name=data.name, password=data.password, now=now)
-    except known.Denied as denied:
-        raise Failed(401, "unauthorised", str(denied)) from None
+    account = logged_in(given, data.name, data.password)
     hashed = accounts.hash_password(data.new)
     with writing(given.engine) as connection:
         known.set_password(connection, account=account.id, hashed=hashed, by=account.name, at=now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from typing import Annotated, Any, Final
 
 import anyio.to_thread
@@ -22,9 +23,11 @@ from aimscope_collector.parsing import parse_apart
 from aimscope_collector.store import inventories
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.inventories import Version
+from aimscope_collector.store.tables.review import FINDING
 
 _DAY: Final = 86_400
 _MOST: Final = 200
+_MOST_CHANGED: Final = 1_000
 Number = Annotated[int, QueryParameter(ge=1, le=1 << 53)]
 Form = Annotated[str, QueryParameter(pattern=r"^(yaml|json|csv|xlsx)$", description="yaml, json, csv or xlsx.")]
 Note = Annotated[str, QueryParameter(max_length=1_000)]
@@ -51,8 +54,10 @@ class Preview(msgspec.Struct, frozen=True):
 
     diff: Diff
     problems: tuple[str, ...]
-    findings: object = None
-    """How many findings would get which verdict, where that is known."""
+    verdicts: dict[str, int]
+    """How many findings there would be of each verdict."""
+    changed: dict[str, tuple[str, str]]
+    """Findings (the first thousand) that would be judged otherwise: from, to; empty where there is none."""
 
 
 @get("/inventory/versions", opt={"needs": "inventory:read"}, sync_to_thread=True, tags=["inventory"])
@@ -160,7 +165,13 @@ async def preview(given: Here, request: Request[Any, Any, Any], form: Form = "ya
 def _preview(given: Here, body: bytes, form: str) -> Preview:
     inventory, said = _read(body, form)
     with given.engine.connect() as connection:
-        return Preview(diff(inventories.in_force(connection, at=given.now()), inventory), said)
+        before = inventories.in_force(connection, at=given.now())
+        query = sa.select(FINDING.c.id, FINDING.c.verdict).where(FINDING.c.present == 1)
+        present: dict[str, str] = {row.id: row.verdict for row in connection.execute(query)}
+    judged = given.preview(inventory)
+    ids = sorted(id_ for id_ in present.keys() | judged.keys() if present.get(id_) != judged.get(id_))
+    changed = {id_: (present.get(id_, ""), judged.get(id_, "")) for id_ in ids[:_MOST_CHANGED]}
+    return Preview(diff(before, inventory), said, dict(sorted(Counter(judged.values()).items())), changed)
 
 
 ROUTES: Final = (list_versions, show_inventory, show_yaml, show_diff, put_inventory, preview)
