@@ -39,7 +39,9 @@ SENSOR = Sensor(name="{name}", doc="Misbehaves.", emits=("model",), observe=obse
 
 
 class Enrolling(Collector):
-    """Takes everybody in whose token is `let-me-in`."""
+    """Takes everybody in whose token is `let-me-in`. ``root`` is the signed root of trust it gives them."""
+
+    root = ""
 
     def answer(self, path: str, body: bytes, credential: str) -> Fault:
         if path != "/v1/enrol":
@@ -50,7 +52,7 @@ class Enrolling(Collector):
             problem = wire.Problem(type="token", title="this token is not valid", status=403)
             return 403, {"Content-Type": "application/problem+json"}, msgspec.json.encode(problem)
         self.secrets.add(said.secret)
-        answer = wire.Enrolled(agent=said.agent, approved=True)
+        answer = wire.Enrolled(agent=said.agent, approved=True, root=self.root)
         return 200, {"Content-Type": "application/json"}, msgspec.json.encode(answer)
 
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.agent.at_work import Agent, Enrolling
 from tests.agent.collector_at import served
 
 from aimscope_agent import identity
 from aimscope_agent.ledger.sent import SentLog
-from aimscope_signatures import wire
+from aimscope_signatures import signed, wire
 from aimscope_signatures.model import Status
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -299,3 +300,59 @@ def test_a_copy_of_the_disk_does_not_report_as_the_first(agent: Agent, collector
     assert second is not None
     assert second.uid != first.uid
     assert {epoch for epoch, _ in collector.model.cells} > {agent.status()["epoch"]}
+
+
+def test_a_signed_policy_takes_effect_within_what_the_owner_allows(agent: Agent, collector: Enrolling) -> None:
+    said = {"schema": 1, "endpoint": {"off": ["models"], "opt_in": ["shell_history", "browser_history"]}}
+    offer(collector, policy=json.dumps(said | {"privacy": {"users": "drop"}}).encode())
+    agent.config["endpoint"]["may_opt_in"] = ["shell_history"]
+    point(agent, collector)
+    assert agent.do("once", "--config", agent.config_file).returncode == 0  # it learns of the policy
+    agent.state.joinpath("agent/ledger.db").unlink()
+    assert agent.do("once", "--config", agent.config_file).returncode == 0
+    assert collector.check_ins[-1].acknowledges_policy == 1
+    looks = {sensor: look for (_, sensor, source, _), look in collector.model.looks.items() if not source}
+    assert looks["models"].status is Status.OFF
+    assert looks["browser_history"].status is Status.OFF
+    assert looks["shell_history"].status is not Status.OFF
+    with agent.ledger() as ledger:
+        assert {total.subject for total in ledger.sightings()} == {""}
+
+
+def test_a_policy_that_nobody_signed_changes_nothing(agent: Agent, collector: Enrolling) -> None:
+    offer(collector, policy=b'{"schema": 1, "endpoint": {"enabled": false}}')
+    collector.root = ""  # no root of trust to believe it by
+    point(agent, collector)
+    assert agent.do("once", "--config", agent.config_file).returncode == 0
+    done = agent.do("once", "--config", agent.config_file)
+    assert done.returncode == 0
+    assert any("policy version 1 was refused" in notice for notice in agent.status()["notices"])
+    assert len(collector.model.runs) == 2
+
+
+def offer(collector: Enrolling, **bodies: bytes) -> None:
+    """Have the collector offer feeds, signed, with a root that vouches for them."""
+    key = Ed25519PrivateKey.generate()
+    public, now = signed.public_of(key), int(time.time())
+    roles: dict[signed.Role, signed.Keepers] = dict.fromkeys(signed.ROLES, signed.Keepers((signed.key_id(public),)))
+    root = signed.root([public], roles, version=1, issued=now, expires=now + 86_400)
+    collector.root = signed.sign(root, [key])
+    feeds = {}
+    for role, body in bodies.items():
+        statement = signed.vouch(msgspec.convert(role, signed.Role), body, version=1, issued=now, expires=now + 86_400)
+        collector.bodies[f"/v1/{role}/{statement.sha256}"] = body
+        feeds[role] = wire.Feed(1, statement.sha256, signed.sign(statement, [key]))
+    collector.pace = msgspec.structs.replace(collector.pace, feeds=feeds)
+
+
+def test_what_cannot_be_looked_at_is_a_gap_and_a_notice(agent: Agent, tmp_path: Path) -> None:
+    agent.config["endpoint"]["enabled"] = False
+    agent.config["gateway"] = {"interfaces": ["no-such-interface"]}
+    agent.config["logs"] = {"paths": [str(tmp_path)], "format": "no-such-format"}
+    with agent.running() as process:
+        agent.until(lambda: len(agent.status().get("notices", ())) == 2)
+        assert agent.stop(process) == 0
+    looks = agent.looks()
+    assert looks["packets", ""].status is looks["logs", ""].status is Status.FAILED
+    assert "no-such-format" in looks["logs", "logs"].reason
+    assert {notice.partition(":")[0] for notice in agent.status()["notices"]} == {"traffic", "logs"}
