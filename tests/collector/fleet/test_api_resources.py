@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from aimscope_collector.privacy import PrivacyPolicy
-from aimscope_collector.store import audit, privacy
+from aimscope_collector.store import audit, outbox, privacy
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.sightings import SUBJECT, USAGE_DAY
 from tests.collector.fleet.api_client import Api
@@ -248,6 +248,18 @@ def test_settings_keep_what_was_set(api: Api) -> None:
     with api.engine.connect() as connection:
         assert audit.entries(connection, actions=["settings.changed"])
     assert api.client.put("/api/v1/settings", headers=who, json={"retention": {"sightings": -1}}).status_code == 400
+
+
+def test_alerts_have_a_policy_and_deliveries_are_tried_again(api: Api) -> None:
+    with writing(api.engine) as connection:
+        outbox.put(connection, event="e1", payload={}, destinations=["mail"], now=NOW)
+    who = api.key("security")
+    assert api.send("/alerts/policy", who, {"daily_cap": 3}, "PUT")["daily_cap"] == 3
+    assert api.get("/alerts/policy", api.key("reviewer"))["daily_cap"] == 3
+    waiting = [(one["destination"], one["waiting"]) for one in api.get("/alerts/deliveries", who)["items"]]
+    assert waiting == [("mail", 1)]
+    assert api.send("/alerts/deliveries/mail/retry", who, {}) == {"items": 1}
+    assert api.client.put("/api/v1/alerts/policy", headers=who, json={"daily_cap": 0}).status_code == 400
 
 
 def test_a_body_that_is_too_large_is_refused(api: Api) -> None:

@@ -93,9 +93,7 @@ def test_what_was_reported_is_judged_and_rolled_up(collector: Collector, fleet: 
 def test_a_decision_that_ends_reopens_by_itself(collector: Collector, fleet: Planted) -> None:
     collector.background.judge()
     with writing(collector.engine) as connection:
-        decided = Decision(
-            uid="d1", service="cursor", action="tolerate", reason="x", by="ann", at=NOW, until=NOW + DAY
-        )
+        decided = Decision(uid="d1", service="cursor", action="tolerate", reason="x", by="ann", at=NOW, until=NOW + DAY)
         decisions.decide(connection, [decided], now=NOW)
     collector.now += 2 * DAY
     collector.background.reconsider()

@@ -1,4 +1,4 @@
-"""What happened: alerts, and the audit log with whether it is whole."""
+"""What happened: alerts and whether they were delivered, and the audit log with whether it is whole."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Annotated, Final
 
 import msgspec
 import sqlalchemy as sa
-from litestar import get
-from litestar.params import QueryParameter
+from litestar import get, post, put
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
+from aimscope_collector.alerts import AlertPolicy
 from aimscope_collector.audit import Entry, Fact, Head
-from aimscope_collector.http.given import Here
+from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import (
     Cursor,
     From,
@@ -25,8 +26,12 @@ from aimscope_collector.http.paging import (
     span,
 )
 from aimscope_collector.http.problems import Failed
-from aimscope_collector.store import audit
+from aimscope_collector.store import alerts, audit, outbox
+from aimscope_collector.store.database import writing
+from aimscope_collector.store.outbox import Waiting
 from aimscope_collector.store.tables.sending import ALERT
+
+Destination = Annotated[str, PathParameter(max_length=64, pattern=r"^[a-z0-9_-]+$")]
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +51,18 @@ class Alerts(msgspec.Struct, frozen=True):
 
     items: list[Alert]
     next: str | None
+
+
+class Deliveries(msgspec.Struct, frozen=True):
+    """What waits, by destination."""
+
+    items: list[Waiting]
+
+
+class Retried(msgspec.Struct, frozen=True):
+    """How many items are due again."""
+
+    items: int
 
 
 class Log(msgspec.Struct, frozen=True):
@@ -101,6 +118,40 @@ def list_alerts(
     return Alerts(items, more)
 
 
+@get("/alerts/policy", opt={"needs": "alerts:read"}, sync_to_thread=True, tags=["alerts"])
+def show_alert_policy(given: Here) -> AlertPolicy:
+    """When somebody is told, and how often."""
+    with given.engine.connect() as connection:
+        return alerts.policy(connection)
+
+
+@put("/alerts/policy", opt={"needs": "alerts:write"}, sync_to_thread=True, tags=["alerts"])
+def set_alert_policy(given: Here, who: Who, data: JSONBody[AlertPolicy]) -> AlertPolicy:
+    """Change that."""
+    with writing(given.engine) as connection:
+        alerts.set_policy(connection, data, by=who.name, at=given.now())
+    return data
+
+
+@get("/alerts/deliveries", opt={"needs": "alerts:read"}, sync_to_thread=True, tags=["alerts"])
+def list_deliveries(given: Here) -> Deliveries:
+    """What waits for each destination, and why."""
+    with given.engine.connect() as connection:
+        return Deliveries(outbox.status(connection))
+
+
+@post("/alerts/deliveries/{destination:str}/retry", opt={"needs": "alerts:write"}, sync_to_thread=True, tags=["alerts"])
+def retry_deliveries(given: Here, who: Who, destination: Destination) -> Retried:
+    """Try everything that waits for a destination again at once, also what was given up."""
+    now = given.now()
+    with writing(given.engine) as connection:
+        items = outbox.retry(connection, destination=destination, now=now)
+        audit.record(
+            connection, at=now, actor=who.name, action="delivery.retried", about=destination, facts={"items": items}
+        )
+    return Retried(items)
+
+
 @get("/audit", opt={"needs": "audit:read"}, sync_to_thread=True, tags=["audit"])
 def list_audit(
     given: Here,
@@ -146,4 +197,12 @@ def verify_audit(
         return Verified(audit.verify(connection, head=kept), audit.head(connection))
 
 
-ROUTES: Final = (list_alerts, list_audit, verify_audit)
+ROUTES: Final = (
+    list_alerts,
+    show_alert_policy,
+    set_alert_policy,
+    list_deliveries,
+    retry_deliveries,
+    list_audit,
+    verify_audit,
+)
