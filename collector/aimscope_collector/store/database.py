@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +14,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from aimscope_collector.store.turns import Turns
+
 _PATIENCE: Final = 15.0
 """Seconds to wait for another writer of the same SQLite file."""
+_TURNS: Final[weakref.WeakKeyDictionary[sa.Engine, Turns]] = weakref.WeakKeyDictionary()
+"""Who writes next in each SQLite file that this process has open."""
 
 
 class DatabaseError(Exception):
@@ -47,6 +52,7 @@ def connect(where: str, *, pool: int = 8) -> sa.Engine:
         engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE}, pool_size=pool)
         sa.event.listen(engine, "connect", _settle_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
+        _TURNS[engine] = Turns()
     else:
         engine = sa.create_engine(url, pool_size=pool, pool_pre_ping=True)
         sa.event.listen(engine, "connect", _settle_postgresql)
@@ -62,8 +68,30 @@ def connect(where: str, *, pool: int = 8) -> sa.Engine:
 @contextlib.contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that will write: it waits for other writers at its beginning, where waiting loses nothing."""
-    with engine.connect().execution_options(aimscope_writes=True) as connection, connection.begin():
+    with (
+        turn(engine),
+        engine.connect().execution_options(aimscope_writes=True) as connection,
+        connection.begin(),
+    ):
         yield connection
+
+
+@contextlib.contextmanager
+def turn(engine: sa.Engine) -> Iterator[None]:
+    """Be the one of this process who writes, after those who asked before: for whoever begins transactions itself.
+
+    PostgreSQL takes many writers at once. Raises ``sqlalchemy.exc.TimeoutError``.
+    """
+    turns = _TURNS.get(engine)
+    if turns is None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(turns.turn(_PATIENCE))
+        except TimeoutError:
+            raise sa.exc.TimeoutError("the database is busy with another writer") from None
+        yield
 
 
 def is_sqlite(engine: sa.Engine | sa.Connection) -> bool:

@@ -12,7 +12,7 @@ from aimscope_collector import privacy
 from aimscope_collector.accounts import Principal
 from aimscope_collector.audit import Entry, Fact
 from aimscope_collector.privacy import PrivacyPolicy
-from aimscope_collector.store import audit, settings
+from aimscope_collector.store import audit, interning, settings
 from aimscope_collector.store.reveals import NotRevealed, Reveal, reveals
 from aimscope_collector.store.tables.fleet import AGENT, ASSET
 from aimscope_collector.store.tables.people import REVEAL
@@ -132,6 +132,7 @@ def erase(connection: sa.Connection, *, pseudonym: str, by: Principal, reason: s
     if subject.erased_at is None:
         gone = {"sealed": None, "groups": "[]", "erased_at": at}
         connection.execute(SUBJECT.update().where(SUBJECT.c.id == subject.id).values(gone))
+        interning.forget(connection)
     pending = REVEAL.c.refused_at.is_(None) & REVEAL.c.opened_at.is_(None)
     connection.execute(REVEAL.update().where(REVEAL.c.pseudonym == pseudonym, pending).values(refused_at=at))
     moved = _move(connection, subject.id)

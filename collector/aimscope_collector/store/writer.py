@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import sqlalchemy as sa
 
 from aimscope_collector.store import sightings
-from aimscope_collector.store.database import is_sqlite
+from aimscope_collector.store.database import is_sqlite, turn
 from aimscope_collector.store.sightings import Batch, Kept
 
 T = TypeVar("T")
@@ -145,7 +145,7 @@ class Writer:
     def _commit(self, group: Sequence[_Item[Any]]) -> list[Any]:
         try:
             connection = self._connected()
-            with connection.begin():
+            with turn(self._engine), connection.begin():
                 return _results(connection, group)
         except BaseException:
             self._disconnect()

@@ -84,3 +84,13 @@ def test_a_migration_that_is_killed_goes_on(where: str, statements: int) -> None
     with engine.connect() as connection:
         assert migrate.differences(connection) == []
     engine.dispose()
+
+
+def test_rows_that_are_rewritten_find_room_in_their_page(where: str) -> None:
+    engine = connect(where)
+    migrate.upgrade(engine)
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            options = "select relname from pg_class where 'fillfactor=60' = any (reloptions) order by relname"
+            assert connection.exec_driver_sql(options).scalars().all() == ["detail", "sighting"]
+    engine.dispose()

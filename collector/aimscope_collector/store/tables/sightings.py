@@ -54,6 +54,7 @@ SIGHTING = table(
     Column("identity", SmallInteger, nullable=False),
     Column("presence", SmallInteger, nullable=False),
     compact=True,
+    rewritten=True,
 )
 
 DETAIL = table(
@@ -63,6 +64,7 @@ DETAIL = table(
     Column("details", Json, nullable=False),
     Column("at", Long, nullable=False),
     compact=True,
+    rewritten=True,
 )
 
 COVERAGE = table(

@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("at", LONG, nullable=False),
         sa.PrimaryKeyConstraint("agent", "evidence", name=op.f("pk_detail")),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": 60},
     )
     op.create_table(
         "evidence",
@@ -287,6 +288,7 @@ def upgrade() -> None:
         sa.Column("presence", sa.SmallInteger(), nullable=False),
         sa.PrimaryKeyConstraint("month", "agent", "epoch", "asset", "evidence", "subject", name=op.f("pk_sighting")),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": 60},
     )
     op.create_table(
         "subject",
