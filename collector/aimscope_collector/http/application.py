@@ -68,7 +68,9 @@ def _openapi(version: str) -> OpenAPIConfig:
         title="aimscope collector",
         version=version,
         description="What AI is in use, and what of it is authorised. Times are seconds since 1970 UTC.",
-        openapi_router=Router(path=f"{PREFIX}/schema", route_handlers=[], opt={"needs": NOTHING}),
+        openapi_router=Router(
+            path=f"{PREFIX}/schema", route_handlers=[], opt={"needs": NOTHING}, include_in_schema=False
+        ),
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         use_handler_docstrings=True,
         components=Components(security_schemes={"key": scheme}),

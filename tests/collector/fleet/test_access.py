@@ -20,6 +20,18 @@ from tests.collector.fleet.planted import NOW
 
 ALLOWED_TOO = {"POST /api/v1/reveals", "GET /api/v1/reveals"}
 """Routes that look further than the table."""
+OPEN = {"/api/v1/health", "/api/v1/openapi.json", "/api/v1/password"}
+"""What anybody may ask; a password is changed with the password."""
+
+
+def test_the_description_is_openapi_3_1_and_names_every_route(api: Api) -> None:
+    said = api.client.get("/api/v1/openapi.json").json()
+    assert said["openapi"].startswith("3.1")
+    named = {(method.upper(), path) for path, item in said["paths"].items() for method in item}
+    served = {(rule.method, re.sub(r":\w+}", "}", rule.path)) for rule in rules(api.app)}
+    assert {route for route in served if not re.search(r"/schema|/openapi.json", route[1])} == {
+        route for route in named if route[0] != "OPTIONS"
+    }
 
 
 @pytest.fixture
@@ -56,7 +68,7 @@ def test_nobody_reaches_only_what_anybody_may_know(api: Api) -> None:
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["type"] == "unauthorised"
     assert {needs for _, needs in open_to_all} <= {NOTHING}
-    assert {path for path, _ in open_to_all if "schema" not in path} <= {"/api/v1/health", "/api/v1/password"}
+    assert {path for path, _ in open_to_all if "/schema" not in path} == OPEN
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "TRACE", "PATCH", "QUERY"])
