@@ -95,7 +95,10 @@ def service(config: Path | None) -> Iterator[Service]:
             number = getattr(signal, name, None)
             if number is not None:
                 stack.callback(signal.signal, number, signal.signal(number, _handler(reaction)))
-        yield made
+        try:
+            yield made
+        except (LedgerError, TrustError) as error:  # nothing that trying again here would mend
+            raise Failure(str(error), status=1) from None
 
 
 @contextlib.contextmanager

@@ -30,13 +30,15 @@ def run(words: list[str]) -> None:
     """Run the service until it is stopped. Raises ``Failure``."""
     # httpx loads a command line of its own if it can, and with it what draws tables: 4 MB
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    from aimscope_agent.watchdog import give_back_memory
+    from aimscope_agent.watchdog import give_back_memory, lower_priority
     from aimscope_cli.agent_parts import service
 
     with service(Path(words[1]) if len(words) > 1 else None) as agent:
         if words[0] != _QUIET:
             url = agent.reporter.collector.url
             hint(f"The agent runs; it reports to {url or 'nobody: no collector is configured'}.")
+        if not agent.config.gateway.interfaces:  # children inherit it, and packets do not wait
+            lower_priority()
         give_back_memory()
         agent.run()
 

@@ -122,8 +122,10 @@ def test_a_token_that_is_not_valid_is_said(agent: Agent, collector: Enrolling) -
     assert not collector.model.cells
 
 
-def test_killed_at_any_time_it_loses_and_doubles_nothing(agent: Agent) -> None:
-    """kill -9 of the agent at random moments, while a log grows: each line is counted once in the end."""
+def test_killed_at_any_time_it_loses_and_doubles_nothing(agent: Agent, collector: Enrolling) -> None:
+    """kill -9 of the agent at random moments, while a log grows: each line is counted once, here and there."""
+    collector.pace = wire.Pace(next_check_in=1)
+    point(agent, collector)
     log = agent.folder / "ssl.log"
     log.write_text("")
     agent.config |= {"logs": {"paths": [str(log)]}, "endpoint": {"enabled": False}}
@@ -141,8 +143,14 @@ def test_killed_at_any_time_it_loses_and_doubles_nothing(agent: Agent) -> None:
         agent.until(lambda: "logs" in agent.status().get("running", ()))
         children = psutil.Process(process.pid).children()
         agent.until(lambda: quiet(children))
+        agent.until(lambda: reported(collector) == written)
         assert agent.stop(process) == 0
     assert logged(agent) == written
+
+
+def reported(collector: Enrolling) -> int:
+    """Lines of the log that the collector has counted."""
+    return sum(cell.count for (_, key), cell in list(collector.model.cells.items()) if key[1] == "tls.client_hello")
 
 
 def quiet(processes: list[psutil.Process]) -> bool:

@@ -29,7 +29,8 @@ def main() -> int:
     task = frames.read_task(incoming)
     if not isinstance(task, Task) or task.duty not in DUTIES:
         return 1
-    lower_priority()
+    if task.duty != "traffic":  # packets do not wait
+        lower_priority()
     bound_memory(task.config.limits.memory_mb)
     desk = Desk(incoming, outgoing)
     desk.listen()
