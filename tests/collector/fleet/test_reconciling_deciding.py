@@ -2,57 +2,59 @@
 
 from __future__ import annotations
 
-import functools
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 
 import sqlalchemy as sa
 
 from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_collector.review import Decision
+from aimscope_collector.store import database as databases
 from aimscope_collector.store import decisions
-from aimscope_collector.store.database import writing
+from aimscope_collector.store.database import is_sqlite, writing
 from aimscope_collector.store.findings import Changes
 from tests.collector.example import SERVICES, inventory, use
 from tests.collector.fleet.planted import DOOR, NOW, Planted
 
-ROUNDS = 12
 
-
-def test_two_collectors_judge_and_decide_at_once(database: sa.Engine) -> None:
+def test_two_collectors_judge_and_decide_about_one_finding_at_once(database: sa.Engine, where: str) -> None:
     fleet = Planted(database)
-    for number in range(12):
-        agent = fleet.agent(f"a{number}", f"unit{number}")
-        fleet.saw(agent, "cursor", "application", id="dpkg:cursor")
-        fleet.saw(agent, "otter", "dns.query", name="otter.ai")
+    fleet.saw(fleet.agent("a", "emea"), "cursor", "application", id="dpkg:cursor")
+    other = database if is_sqlite(database) else databases.connect(where)
+    refused: list[BaseException] = []
+
+    def decide() -> None:
+        one = Decision(uid="d1", service="cursor", action="tolerate", reason="x", by="ann", at=NOW, until=NOW + 86_400)
+        try:
+            with writing(other) as connection:
+                decisions.decide(connection, [one], now=NOW)
+        except sa.exc.SQLAlchemyError as error:
+            refused.append(error)
+
+    def waits() -> bool:
+        if is_sqlite(database):
+            return databases._TURNS[database].waiting > 0
+        with database.connect() as connection:
+            blocked = "select count(*) from pg_locks where not granted"
+            return bool(connection.exec_driver_sql(blocked).scalar_one())
+
+    deciding = threading.Thread(target=decide)
 
     def follow(connection: sa.Connection, changes: Changes) -> None:
+        if changes.changed:
+            deciding.start()
+            while not waits():
+                time.sleep(0.01)
         decisions.reconsider(connection, now=NOW, findings=(*changes.new, *changes.changed))
 
-    collectors = [Reconciler(database, door=DOOR, follow=follow) for _ in range(2)]
-    prohibited, observed = Knowledge(inventory(use(status="prohibited")), SERVICES), Knowledge(None, SERVICES)
-    collectors[0].run(observed, now=NOW)
-
-    def judge(collector: Reconciler) -> None:
-        for number in range(ROUNDS):
-            collector.run((observed, prohibited)[number % 2], now=NOW + number)
-
-    def decide(lane: int) -> None:
-        for number in range(ROUNDS):
-            one = Decision(
-                uid=f"{lane}-{number}",
-                service=("otter", "cursor")[(lane + number) % 2],
-                action="tolerate",
-                reason="x",
-                by="ann",
-                at=NOW,
-                until=NOW + 10_000,
-            )
-            with writing(database) as connection:
-                decisions.decide(connection, [one], now=NOW)
-
-    work = [*(functools.partial(judge, each) for each in collectors), *(functools.partial(decide, n) for n in range(2))]
-    with ThreadPoolExecutor(len(work)) as pool:
-        for done in [pool.submit(each) for each in work]:
-            done.result()
+    reconciler = Reconciler(database, door=DOOR, follow=follow)
+    reconciler.run(Knowledge(None, SERVICES), now=NOW)
+    reconciler.run(Knowledge(inventory(use(status="prohibited")), SERVICES), now=NOW)
+    deciding.join()
+    assert refused == []
     with database.connect() as connection:
-        assert len([one for _, one in decisions.recent(connection) if one.by == "ann"]) == 2 * ROUNDS
+        assert [one.uid for _, one in decisions.recent(connection)] == ["d1"]
+        (standing,) = decisions.standings(connection, now=NOW).values()
+    assert standing.state == "tolerated"
+    assert {row.verdict for row in fleet.findings().values()} == {"prohibited"}
+    other.dispose()
