@@ -87,7 +87,10 @@ def conclude(outcome: Outcome, setting: Setting, *, store: bool = False) -> Repo
         findings=rows,
         coverage=outcome.coverage,
         complete=reports.is_complete(outcome.coverage),
-        weak=tuple(reports.evidence_of(sighting, outcome.host or outcome.target) for sighting in judged.weak),
+        weak=tuple(
+            reports.hint_of(sighting, _name(sighting, setting.catalogue), here=outcome.host or outcome.target)
+            for sighting in judged.weak
+        ),
         ignored=len(judged.ignored),
         gone=gone,
         compared=compared is not None,

@@ -68,6 +68,13 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     last: Moment = 0
 
 
+class Hint(Evidence, frozen=True, omit_defaults=True):
+    """Evidence too weak for a finding: for somebody to review."""
+
+    service: Annotated[str, _says("Id in the catalogue of the service it may be; empty for none.")] = ""
+    name: Annotated[str, _says("What people call that service.")] = ""
+
+
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     """A finding, ready to be shown. ``change`` compares with the last scan of this machine."""
 
@@ -113,7 +120,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: Annotated[tuple[Row, ...], _says("By verdict, then risk, then name.")]
     coverage: Annotated[tuple[Coverage, ...], _says("One for each sensor: how well it could look.")]
     complete: Annotated[bool, _says("Whether every sensor could look everywhere it is meant to.")]
-    weak: Annotated[tuple[Evidence, ...], _says("Hints too weak for a finding.")] = ()
+    weak: Annotated[tuple[Hint, ...], _says("Hints too weak for a finding.")] = ()
     ignored: Annotated[int, _says("Sightings left out because somebody marked them as wrong.")] = 0
     gone: Annotated[tuple[str, ...], _says("What the last scan saw and a complete look no longer does.")] = ()
     compared: Annotated[bool, _says("Whether there was a scan to compare with.")] = False
@@ -183,6 +190,11 @@ def evidence_of(sighting: Sighting, here: str = "") -> Evidence:
         first=sighting.first,
         last=sighting.last,
     )
+
+
+def hint_of(sighting: Sighting, name: str, here: str = "") -> Hint:
+    """A sighting too weak for a finding; ``name`` is what people call the service it may be."""
+    return Hint(service=sighting.service, name=name, **msgspec.structs.asdict(evidence_of(sighting, here)))
 
 
 _REMARKS: Mapping[str, Mapping[str, str]] = {
