@@ -85,12 +85,17 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: Verdict
     unit: Annotated[str, _says("Organisational unit the verdict is for; empty if none was named.")]
     condition: Annotated[
-        str, _says("Empty for the use as a whole; else the condition that is not met, or what AI in no catalogue is.")
+        str,
+        _says(
+            "Empty for the use as a whole; else the condition that is not met, the verdict where machines are judged "
+            "differently, or what AI in no catalogue is."
+        ),
     ]
     reasons: Annotated[tuple[str, ...], _says("Why this verdict: whole sentences.")]
     evidence: tuple[Evidence, ...] = ()
     identity: Annotated[Identity | None, _says("The best among the evidence.")] = None
     presence: Annotated[Presence | None, _says("The strongest among the evidence.")] = None
+    blocked: Annotated[bool, _says("All of the evidence is attempts that were refused: nothing shows use.")] = False
     risk: Annotated[RiskRating | None, _says("Likelihood × impact with every factor; absent without evidence.")] = None
     inventory_row: Annotated[str, _says("The row of the inventory that decided.")] = ""
     change: Annotated[Literal["", "new", "unchanged"], _says("Against the last scan; empty if not compared.")] = ""
@@ -162,6 +167,7 @@ def _row(finding: Finding, new: frozenset[Use], compared: bool, here: str) -> Ro
         evidence=tuple(evidence_of(sighting, here) for sighting in finding.evidence),
         identity=finding.identity,
         presence=finding.presence,
+        blocked=finding.blocked,
         risk=finding.risk,
         inventory_row=finding.row,
         change=("new" if fresh else "unchanged") if compared and finding.evidence else "",
@@ -242,7 +248,10 @@ def _is_whole(part: Coverage) -> bool:
 
 
 def exit_status(report: Report, *, strict_coverage: bool) -> int:
-    """3 if unregistered or prohibited use was found, else 4 if coverage is incomplete and matters, else 0."""
-    if any(row.verdict in {"unregistered", "prohibited"} for row in report.findings):
+    """3 if unregistered or prohibited use was found, else 4 if coverage is incomplete and matters, else 0.
+
+    Attempts that were blocked are no use: the control worked. They are listed, and alone leave the status 0.
+    """
+    if any(row.verdict in {"unregistered", "prohibited"} and not row.blocked for row in report.findings):
         return 3
     return 4 if strict_coverage and not report.complete else 0

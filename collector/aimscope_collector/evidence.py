@@ -36,6 +36,11 @@ def best_presence(sightings: Iterable[Sighting]) -> Presence:
     return max((sighting.presence for sighting in sightings), key=PRESENCES.index)
 
 
+def only_attempted(sightings: Iterable[Sighting]) -> bool:
+    """Whether nothing but attempts that were blocked was seen."""
+    return all(sighting.presence == "attempted" for sighting in sightings)
+
+
 def value(sighting: Sighting, field: str) -> str:
     """A field of the evidence or the details; empty if absent."""
     return dict(sighting.details).get(field, "") or dict(sighting.evidence).get(field, "")

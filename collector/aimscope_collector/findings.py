@@ -58,10 +58,16 @@ class RiskRating(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Keyed by service, unit and condition. The condition is empty for the use as a whole.
+    """Keyed by service, unit and condition.
 
-    ``row`` names the inventory row that decided, if one did; ``reasons`` are whole sentences; ``identity`` and
-    ``presence`` are the best among the evidence, absent where there is none; so is ``risk``.
+    The condition is empty for the use as a whole. Where machines of one unit are judged differently, there is a
+    finding for each verdict, with the evidence of its machines: the condition is empty for the authorised ones, and
+    the verdict for the others. A condition of an authorisation that is not met has a finding of its own as well. For
+    AI in no catalogue the condition begins with what it is.
+
+    ``row`` names the inventory rows that decided, if any did; ``reasons`` are whole sentences; ``identity`` and
+    ``presence`` are the best among the evidence, absent where there is none; so is ``risk``. ``blocked`` says that all
+    of the evidence is attempts that were refused: nothing shows that it is in use, installed or set up.
     """
 
     service: str
@@ -76,6 +82,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity | None = None
     presence: Presence | None = None
     evidence: tuple[Sighting, ...] = ()
+    blocked: bool = False
     risk: RiskRating | None = None
 
     @property

@@ -143,6 +143,7 @@ class _Judge:
                 identity=evidence.best_identity(shown),
                 presence=evidence.best_presence(shown),
                 evidence=shown,
+                blocked=evidence.only_attempted(shown),
                 risk=rate(seen, service, personal_account=personal, weights=self._weights),
             )
 
