@@ -83,9 +83,9 @@ def test_names_are_json_lines_and_nothing_else(aimscope: Run, tmp_path: Path) ->
         ("tls_sni", "api.openai.com"),
         ("http_host", "www.example.org"),
     ]
-    assert set(lines[0]) == {"kind", "name", "client", "server", "ts", "type"}
+    assert set(lines[0]) == {"kind", "name", "client", "server", "ts"}
     assert set(lines[1]) == {"kind", "name", "client", "server", "ts", "ja4"}
-    assert set(lines[2]) == {"kind", "name", "client", "server", "ts", "method"}
+    assert set(lines[2]) == {"kind", "name", "client", "server", "ts"}
     assert "secret" not in answer.stdout
     assert "OpenAI" in answer.stderr
 
@@ -227,3 +227,15 @@ def test_an_interruption_leaves_a_partial_report(tmp_path: Path) -> None:
     found = json.loads(out)
     assert found["coverage"][0]["gaps"][0]["reason"].startswith("stopped after")
     assert found["findings"]
+
+
+def test_evidence_names_the_capture_that_showed_it(aimscope: Run, tmp_path: Path) -> None:
+    """Also of connections that are still open when the next capture begins, or when all are read."""
+    asked, silent = Tcp(), Tcp(server="203.0.113.77", client="10.0.0.8")
+    answered = dns("api.openai.com", ("api.openai.com", 1, "203.0.113.77"), client="10.0.0.8")
+    one = capture(tmp_path / "1.pcap", *asked.open(), asked.send(hello()), *answered)
+    opened = capture(tmp_path / "2.pcap", *silent.open(), silent.send(b"\x17\x03\x03\0\x01x"), at=1_763_900_010.0)
+    other = capture(tmp_path / "3.pcap", *traffic("www.example.org"), at=1_763_900_020.0)
+    (row,) = report(aimscope("scan", "pcap", one, opened, other, "--json"))["findings"]
+    places = {evidence["kind"]: evidence["sources"] for evidence in row["evidence"]}
+    assert places == {"tls.client_hello": [str(one)], "dns.query": [str(one)], "connection": [str(opened)]}

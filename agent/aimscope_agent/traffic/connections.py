@@ -322,17 +322,18 @@ class Connections:
         sent = flow.out.at(flow.due)
         received = flow.into.total if flow.into is not None else None
         if flow.open is not None:
-            self._names.observe(flow.open, *_volumes(flow, sent, received or None, known=True))
+            self._names.observe(flow.open, *_volumes(flow, sent, received or None, known=True), flow.source)
         if not flow.named and not flow.whole:
             self.flows += 1
         flow.named = True
-        flow.open, flow.seen_out, flow.seen_in = seen, sent, received or 0
+        flow.open, flow.seen_out, flow.seen_in, flow.source = seen, sent, received or 0, self._names.source
 
     # -- tables
 
     def _start(self, key: Key, expected: int, *, dns: bool = False) -> Flow:
         flow = self._flows[key] = Flow(key, expected)
         flow.layer = dns_messages if dns else begin
+        flow.source = self._names.source
         if len(self._flows) > MOST_FLOWS:
             self._evict(next(iter(self._flows.values())))
         return flow
@@ -375,11 +376,13 @@ class Connections:
         ended = ended or flow.out.closed or (flow.into is not None and flow.into.closed)
         received = flow.into.total if flow.into is not None else None
         if flow.open is not None:
-            self._names.observe(flow.open, *_volumes(flow, flow.out.total, received, known=ended))
+            self._names.observe(flow.open, *_volumes(flow, flow.out.total, received, known=ended), flow.source)
             flow.open = None
         elif flow.host and not flow.named and flow.established:
             volumes = _volumes(flow, flow.out.total, received, known=ended and flow.whole)
-            self._names.connection(flow.host, flow.client, flow.server, flow.port, self.at, *volumes)
+            self._names.connection(
+                flow.host, flow.client, flow.server, flow.port, self.at, *volumes, source=flow.source
+            )
         self._forget(flow, remember=flow.named)
 
 

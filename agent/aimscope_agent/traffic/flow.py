@@ -62,6 +62,8 @@ class Flow:
     """Whether it said who it is for."""
     host = ""
     """Name that the client's DNS answer gives the server."""
+    source = ""
+    """The capture in which the connection, or the name whose bytes are counted, was seen."""
     established = False
     """Whether the server took it."""
 
