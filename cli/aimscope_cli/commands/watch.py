@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from aimscope_cli.options import Explain, Html, InventoryFile, Json, Output, Quiet, StrictCoverage, forms
+from aimscope_cli.options import (
+    Csv,
+    Explain,
+    Html,
+    InventoryFile,
+    Json,
+    Output,
+    Quiet,
+    Sarif,
+    StrictCoverage,
+    forms,
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -59,6 +70,8 @@ def watch(
     unit: Annotated[str, typer.Option(help="Organisational unit, for rules of the inventory.")] = "",
     explain: Explain = False,
     as_json: Json = False,
+    csv: Csv = False,
+    sarif: Sarif = False,
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -68,57 +81,61 @@ def watch(
 
     What logs say is kept, with how far they were read: nothing is lost or counted twice if it is killed and begun
     again, and the report tells all that is kept. With --json, one JSON document a line: findings as they appear, at
-    last the report. Capturing packets needs CAP_NET_RAW.
+    last the report. --csv and --sarif give the report at the end. Capturing packets needs CAP_NET_RAW.
     The end is Ctrl-C, SIGTERM or --for. Exit status as of a scan.
     """
     from aimscope_cli.output import Failure, emit_json
     from aimscope_cli.report import exit_status
     from aimscope_cli.showing import show
 
-    wanted = forms(as_json=as_json, csv=False, sarif=False, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    alone = (csv or sarif) and not output  # standard output holds that document, and nothing else
+    if alone and names:
+        raise Failure("--names prints JSON lines: write the CSV or SARIF to a file (--output FILE)")
     if bool(interface) == bool(log or syslog):
         raise Failure("say what to watch: packets (-i INTERFACE), or logs (--log PATH, --syslog udp://ADDRESS:PORT)")
-    if interface:
-        from aimscope_cli.watching import Request
-        from aimscope_cli.watching import watch as watch_packets
+    with contextlib.redirect_stdout(sys.stderr) if alone else contextlib.nullcontext():
+        if interface:
+            from aimscope_cli.watching import Request
+            from aimscope_cli.watching import watch as watch_packets
 
-        report = watch_packets(
-            Request(
-                interfaces=tuple(dict.fromkeys(interface)),
-                promiscuous=not no_promiscuous,
-                expression=expression,
-                seconds=seconds,
-                user=user,
-                names=names,
-                as_json=as_json,
-                inventory=inventory,
-                unit=unit,
-                quiet=quiet,
+            report = watch_packets(
+                Request(
+                    interfaces=tuple(dict.fromkeys(interface)),
+                    promiscuous=not no_promiscuous,
+                    expression=expression,
+                    seconds=seconds,
+                    user=user,
+                    names=names,
+                    as_json=as_json,
+                    inventory=inventory,
+                    unit=unit,
+                    quiet=quiet,
+                )
             )
-        )
-    else:
-        from aimscope_cli import following
+        else:
+            from aimscope_cli import following
 
-        report = following.follow(
-            following.Request(
-                logs=tuple(log or ()),
-                syslog=tuple(syslog or ()),
-                format=log_format,
-                zone=zone,
-                from_end=from_end,
-                once=once,
-                seconds=seconds,
-                state=state,
-                certificate=tls_cert,
-                key=tls_key,
-                client_ca=tls_client_ca,
-                allow_plain=allow_plain,
-                as_json=as_json,
-                inventory=inventory,
-                unit=unit,
-                quiet=quiet,
+            report = following.follow(
+                following.Request(
+                    logs=tuple(log or ()),
+                    syslog=tuple(syslog or ()),
+                    format=log_format,
+                    zone=zone,
+                    from_end=from_end,
+                    once=once,
+                    seconds=seconds,
+                    state=state,
+                    certificate=tls_cert,
+                    key=tls_key,
+                    client_ca=tls_client_ca,
+                    allow_plain=allow_plain,
+                    as_json=as_json,
+                    inventory=inventory,
+                    unit=unit,
+                    quiet=quiet,
+                )
             )
-        )
     lines = as_json or names
     if lines and not output:
         emit_json(report)  # in one line, like those before it
