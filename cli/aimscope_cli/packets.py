@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -174,6 +176,22 @@ def opened(path: Path, wanted: Filter = None, lighter: Filter = None) -> Capture
         return open_capture("-" if str(path) == "-" else path, filter=wanted, lighter=lighter)
     except CaptureError as error:
         raise Failure(str(error)) from None
+
+
+def check_writable(paths: Sequence[Path], user: str | None) -> None:
+    """Raises ``Failure`` where this process, which became ``user``, could not write a file at the end."""
+    for path in paths:
+        folder, there = path.parent, path.exists()
+        if there and not path.is_file():  # a device or a pipe is written into, a file is replaced
+            able = os.access(path, os.W_OK)
+        else:
+            able = os.access(folder, os.W_OK | os.X_OK)
+            about = folder.stat()
+            if there and about.st_mode & stat.S_ISVTX:
+                able = able and os.geteuid() in {0, about.st_uid, path.stat().st_uid}
+        if not able:
+            who = f"the user {user}" if user else "this user"
+            raise Failure(f"{path} could not be written at the end: name a file in a folder that {who} may write to")
 
 
 def veil_of(kept: Curtain) -> Callable[[str], str]:

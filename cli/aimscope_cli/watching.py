@@ -26,7 +26,7 @@ from aimscope_cli import report as reports
 from aimscope_cli.concluding import Setting, prepare
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure, emit_json, flush, hint, say
-from aimscope_cli.packets import Reading, veil_of
+from aimscope_cli.packets import Reading, check_writable, veil_of
 from aimscope_cli.report import Report
 from aimscope_cli.settings import config_file, curtain, settings
 from aimscope_cli.state import state_folder
@@ -51,6 +51,8 @@ class Request(msgspec.Struct, frozen=True):
     user: str | None = None
     names: bool = False
     as_json: bool = False
+    outputs: tuple[Path, ...] = ()
+    """Files that the report will be written to."""
     inventory: Path | None = None
     unit: str = ""
     quiet: bool = False
@@ -148,6 +150,7 @@ def watch(request: Request) -> Report:
     )
     target = ", ".join(request.interfaces)
     with _opened(request) as capture:
+        check_writable(request.outputs, request.user)
         if not request.quiet:
             hint(f"Watching {target}; Ctrl-C ends it and shows the report.")
         timer = threading.Timer(request.seconds, capture.stop) if request.seconds is not None else None
