@@ -10,7 +10,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
@@ -30,6 +30,7 @@ from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, Setting, conclude, prepare
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure
+from aimscope_cli.renderers import render, text
 from aimscope_cli.report import Report
 from aimscope_cli.settings import curtain, settings
 from aimscope_signatures.matcher import Matcher
@@ -178,20 +179,35 @@ def opened(path: Path, wanted: Filter = None, lighter: Filter = None) -> Capture
         raise Failure(str(error)) from None
 
 
+def rehearse(setting: Setting, forms: Iterable[str]) -> None:
+    """Shows an empty report in each form: what that loads is loaded, while its files are within reach."""
+    nothing = Outcome("watch", "", "", sys.platform, 0, 0, (), (), {})
+    report = conclude(nothing, setting)
+    for form in forms:
+        render(form, report)
+    list(text.lines(report, explain=True))
+
+
 def check_writable(paths: Sequence[Path], user: str | None) -> None:
     """Raises ``Failure`` where this process, which became ``user``, could not write a file at the end."""
+    who = f"the user {user}" if user else "this user"
     for path in paths:
-        folder, there = path.parent, path.exists()
-        if there and not path.is_file():  # a device or a pipe is written into, a file is replaced
-            able = os.access(path, os.W_OK)
-        else:
-            able = os.access(folder, os.W_OK | os.X_OK)
-            about = folder.stat()
-            if there and about.st_mode & stat.S_ISVTX:
-                able = able and os.geteuid() in {0, about.st_uid, path.stat().st_uid}
+        try:
+            able = _writable(path)
+        except OSError:
+            able = False
         if not able:
-            who = f"the user {user}" if user else "this user"
             raise Failure(f"{path} could not be written at the end: name a file in a folder that {who} may write to")
+
+
+def _writable(path: Path) -> bool:
+    there, folder = path.exists(), path.parent
+    if there and not path.is_file():
+        return os.access(path, os.W_OK)  # a device or a pipe is written into, a file is replaced
+    about = folder.stat()
+    if there and about.st_mode & stat.S_ISVTX and os.geteuid() not in {0, about.st_uid, path.stat().st_uid}:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def veil_of(kept: Curtain) -> Callable[[str], str]:

@@ -20,13 +20,14 @@ from aimscope_agent.intake.capture_filter import narrowed, traffic_filter
 from aimscope_agent.intake.pcap import Capture, CaptureError
 from aimscope_agent.privacy import Curtain
 from aimscope_agent.recognise import Recogniser
+from aimscope_agent.traffic.dissector import load
 from aimscope_agent.traffic.observations import observation
 from aimscope_agent.traffic.seen import Seen
 from aimscope_cli import report as reports
 from aimscope_cli.concluding import Setting, prepare
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure, emit_json, flush, hint, say
-from aimscope_cli.packets import Reading, check_writable, veil_of
+from aimscope_cli.packets import Reading, check_writable, rehearse, veil_of
 from aimscope_cli.report import Report
 from aimscope_cli.settings import config_file, curtain, settings
 from aimscope_cli.state import state_folder
@@ -51,8 +52,8 @@ class Request(msgspec.Struct, frozen=True):
     user: str | None = None
     names: bool = False
     as_json: bool = False
-    outputs: tuple[Path, ...] = ()
-    """Files that the report will be written to."""
+    forms: dict[str, Path | None] = msgspec.field(default_factory=dict)
+    """What the report will be written as, and where to."""
     inventory: Path | None = None
     unit: str = ""
     quiet: bool = False
@@ -149,8 +150,11 @@ def watch(request: Request) -> Report:
         setting, kept, seen=printer.take if printer else None, found=herald.found, observed=herald.observed
     )
     target = ", ".join(request.interfaces)
+    if request.user:
+        load()
+        rehearse(setting, request.forms)
     with _opened(request) as capture:
-        check_writable(request.outputs, request.user)
+        _check_end(request, setting)
         if not request.quiet:
             hint(f"Watching {target}; Ctrl-C ends it and shows the report.")
         timer = threading.Timer(request.seconds, capture.stop) if request.seconds is not None else None
@@ -163,6 +167,16 @@ def watch(request: Request) -> Report:
             if timer:
                 timer.cancel()
     return reading.report("watch", target)
+
+
+def _check_end(request: Request, setting: Setting) -> None:
+    """What could not be written at the end, which may be long from now, is said before the beginning."""
+    check_writable([path for path in request.forms.values() if path], request.user)
+    if request.user:
+        try:
+            rehearse(setting, request.forms)
+        except (ImportError, OSError) as error:
+            raise Failure(f"the user {request.user} may not read this installation of aimscope: {error}") from None
 
 
 def _opened(request: Request) -> Capture:

@@ -8,6 +8,7 @@ from typing import Final
 
 from aimscope_agent.protocols import dns
 from aimscope_agent.protocols.ip import Network
+from aimscope_agent.protocols.quic_crypto import V1, client_keys
 from aimscope_agent.traffic.connections import Connections
 from aimscope_agent.traffic.flow import Key, ends
 from aimscope_agent.traffic.hellos import Hellos
@@ -24,6 +25,14 @@ FORWARDS: Final = 3_600.0
 """Seconds that the time of packets may jump within one capture: beyond, it is another one, of other connections."""
 
 _ports = Struct(">HHH").unpack_from
+
+
+def load() -> None:
+    """Loads now what is else loaded where it is first met: for whoever gives up the right to read files."""
+    from aimscope_agent.protocols import http2  # noqa: PLC0415 - takes long to load, and is rare
+
+    del http2
+    client_keys(V1, bytes(8))
 
 
 class Dissector:

@@ -106,7 +106,7 @@ def watch(
                     expression=expression,
                     seconds=seconds,
                     user=user,
-                    outputs=tuple(path for path in wanted.values() if path),
+                    forms=wanted,
                     names=names,
                     as_json=as_json,
                     inventory=inventory,
