@@ -1,15 +1,19 @@
-"""Whether a row of the inventory applies here and now, and which of several rows decides."""
+"""Whether a row of the inventory applies to a place and a day, and which of several rows decides."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
-from typing import Final, Literal
+import functools
+import re
+from collections.abc import Collection, Iterable, Sequence
+from fnmatch import fnmatchcase, translate
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from aimscope_collector.inventory.model import AuthorisedUse
+from aimscope_collector.inventory.problems import printable
 from aimscope_collector.inventory.resolve import BY, By
 
 Standing = Literal["prohibits", "authorises", "expired", "out_of_scope", "proposed", "silent"]
@@ -17,51 +21,208 @@ Standing = Literal["prohibits", "authorises", "expired", "out_of_scope", "propos
 _RANK: Final[tuple[Standing, ...]] = ("prohibits", "authorises", "expired", "out_of_scope", "proposed", "silent")
 _STRICT: Final = ("prohibited", "retired", "restricted", "tolerated", "approved", "proposed")
 _NEVER: Final = datetime.date.max
+_NAMED: Final = 5
+"""So many machines or units of a list are named in a sentence."""
+_NOTED: Final = 10
+"""So many rows that do not decide are named."""
+_PSEUDONYM: Final = re.compile(r"device-[0-9a-f]{12}")
+"""What an agent whose privacy policy hides devices puts in the place of a name or an address."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a use happens. Empty means that it is not known."""
+    """Where a use happens. Empty means that it is not known.
+
+    ``host`` is the name of the machine, or its address where that is all that is known; ``names`` are other names and
+    addresses of it.
+    """
 
     host: str
     unit: str = ""
     groups: tuple[str, ...] = ()
     environment: str = ""
+    names: tuple[str, ...] = ()
+
+
+def is_pseudonym(host: str) -> bool:
+    """Whether a machine is hidden behind a pseudonym, so that no rule about machines can be checked."""
+    return _PSEUDONYM.fullmatch(host) is not None
+
+
+@functools.lru_cache(maxsize=16_384)
+def _known_as(name: str) -> tuple[str, IPv4Address | IPv6Address | None]:
+    """A name or an address as it is compared."""
+    folded = name.strip().casefold()
+    try:
+        address = ip_address(folded)
+    except ValueError:
+        return folded, None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(address), address
+
+
+class Machines:
+    """What ``hosts`` of a row or an ignore means: names, addresses, networks (``10.0.0.0/24``), ``*`` for any text.
+
+    A pseudonym fits only itself, and ``*``: any other pattern fits it by chance, or not at all.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._names: set[str] = set()
+        self._networks: dict[tuple[int, int], set[int]] = {}
+        globs: list[str] = []
+        for pattern in patterns:
+            network = _network(pattern)
+            if network is not None:
+                version, free, start = network
+                self._networks.setdefault((version, free), set()).add(start)
+            elif re.search(r"[*?[]", pattern):
+                globs.append(pattern.strip().casefold())
+            else:
+                self._names.add(_known_as(pattern)[0])
+        self._all = "*" in globs
+        self._globs = re.compile("|".join(map(translate, dict.fromkeys(globs)))) if globs else None
+
+    def cover(self, names: Iterable[str]) -> bool:
+        """Whether the machine of these names and addresses is one of them."""
+        return self._all or any(self._cover(name) for name in names if name)
+
+    def _cover(self, name: str) -> bool:
+        known, address = _known_as(name)
+        if known in self._names:
+            return True
+        if is_pseudonym(name):
+            return False
+        if address is not None and self._networks:
+            bits = int(address)
+            for (version, free), starts in self._networks.items():
+                if version == address.version and bits >> free in starts:
+                    return True
+        return self._globs is not None and self._globs.match(known) is not None
+
+
+def _network(pattern: str) -> tuple[int, int, int] | None:
+    """Version, bits that are free, and the others; ``None`` for what is no network."""
+    if "/" not in pattern:
+        return None
+    try:
+        network = ip_network(pattern.strip(), strict=False)
+    except ValueError:
+        return None
+    free = network.max_prefixlen - network.prefixlen
+    return network.version, free, int(network.network_address) >> free
+
+
+class Row:
+    """A row of the inventory about a service: ``by`` is what they agree in. Made once, asked often."""
+
+    def __init__(self, use: AuthorisedUse, by: By) -> None:
+        self.use = use
+        self.by = by
+        self.is_limited = bool(use.units or use.hosts or use.allowed_device_groups or use.environments)
+        """Whether it does not say the same of every place."""
+        self._machines = Machines(use.hosts)
+
+    @functools.cached_property
+    def specificity(self) -> tuple[int, ...]:
+        """Higher is more specific."""
+        use = self.use
+        deepest = max((unit.strip("/").count("/") + 1 for unit in use.units), default=0)
+        return (
+            -BY.index(self.by),
+            bool(use.hosts),
+            bool(use.allowed_device_groups),
+            deepest,
+            bool(use.environments),
+            bool(use.allowed_accounts) + bool(use.conditions) + bool(use.allowed_domains) + bool(use.allowed_processes),
+        )
+
+    @functools.cached_property
+    def order(self) -> tuple[object, ...]:
+        """Among rows of one standing: the most specific first, then the stricter."""
+        use = self.use
+        return (
+            tuple(-part for part in self.specificity),
+            _STRICT.index(use.status),
+            use.expiry or _NEVER,
+            use.id,
+            use.name,
+            msgspec.json.encode(use),
+        )
+
+    def outside(self, place: Place) -> Outside | None:
+        """Why the row does not cover the place; ``None`` if it does.
+
+        A row that is limited does not cover a place of which the limited property is unknown: an authorisation has to
+        be shown, not assumed.
+        """
+        use = self.use
+        if use.units and not any(_unit_covers(unit, place.unit) for unit in use.units):
+            return Outside("the unit", "elsewhere" if place.unit else "unknown")
+        if use.hosts and not self._machines.cover((place.host, *place.names)):
+            if is_pseudonym(place.host):
+                return Outside("the machine", "hidden")
+            return Outside("the machine", "elsewhere" if place.host else "unknown")
+        if use.allowed_device_groups and not _fits(use.allowed_device_groups, place.groups):
+            return Outside("the device group", "elsewhere" if place.groups else "unknown")
+        if use.environments and not _fits(use.environments, (place.environment,)):
+            return Outside("the environment", "elsewhere" if place.environment else "unknown")
+        return None
+
+
+class Outside(NamedTuple):
+    """What a row is limited to, and how a place stands to that."""
+
+    what: Literal["the unit", "the machine", "the device group", "the environment"]
+    how: Literal["elsewhere", "unknown", "hidden"]
 
 
 class Ruling(msgspec.Struct, frozen=True):
     """What one row says about a service here and now, and why, in sentences."""
 
-    use: AuthorisedUse
-    by: By
+    row: Row
     standing: Standing
     reasons: tuple[str, ...]
 
+    @property
+    def use(self) -> AuthorisedUse:
+        """The row as it is in the inventory."""
+        return self.row.use
 
-def rule(use: AuthorisedUse, by: By, place: Place, today: datetime.date) -> Ruling:
-    """What one row says."""
-    outside = _outside(use, place)
+    @property
+    def order(self) -> tuple[object, ...]:
+        """The one that counts first."""
+        return (_RANK.index(self.standing), *self.row.order)
+
+
+def rule(row: Row, where: Outside | None, places: Collection[Place], today: datetime.date) -> Ruling:
+    """What one row says about places to all of which it stands in the same way."""
+    use = row.use
+    outside = _limited(use, where, places) if where else ""
     started = use.start is None or use.start <= today
     ended = use.expiry is not None and use.expiry < today
     name = f'Row "{use.label}"'
     match use.status:
         case "prohibited":
-            if outside or not started or ended:
-                when = outside or (f"it starts on {use.start}" if not started else f"it ended on {use.expiry}")
-                return Ruling(use, by, "silent", (f"{name} prohibits it, but does not apply: {when}.",))
-            return Ruling(use, by, "prohibits", (f"{name} prohibits it.",))
+            if outside:
+                return Ruling(row, "silent", (f"{name} prohibits it, but {outside}.",))
+            if not started or ended:
+                when = f"it ended on {use.expiry}" if started else f"it starts on {use.start}"
+                return Ruling(row, "silent", (f"{name} prohibits it, but does not apply: {when}.",))
+            return Ruling(row, "prohibits", (f"{name} prohibits it.",))
         case "proposed":
             standing: Standing = "silent" if outside else "proposed"
-            return Ruling(use, by, standing, (f"{name} proposes it; nobody has approved it yet.",))
+            return Ruling(row, standing, (f"{name} proposes it; nobody has approved it yet.",))
         case "retired":
             standing = "silent" if outside else "expired"
-            return Ruling(use, by, standing, (f"{name} is retired.",))
+            return Ruling(row, standing, (f"{name} is retired.",))
     if outside:
-        return Ruling(use, by, "out_of_scope", (f"{name} is {use.status}, but {outside}.",))
+        return Ruling(row, "out_of_scope", (f"{name} is {use.status}, but {outside}.",))
     if ended:
-        return Ruling(use, by, "expired", (f"{name} was {use.status} until {use.expiry}.",))
+        return Ruling(row, "expired", (f"{name} was {use.status} until {use.expiry}.",))
     if not started:
-        return Ruling(use, by, "out_of_scope", (f"{name} is {use.status} from {use.start} on, not yet.",))
-    return Ruling(use, by, "authorises", _authorised(use, today))
+        return Ruling(row, "out_of_scope", (f"{name} is {use.status} from {use.start} on, not yet.",))
+    return Ruling(row, "authorises", _authorised(use, today))
 
 
 def _authorised(use: AuthorisedUse, today: datetime.date) -> tuple[str, ...]:
@@ -78,30 +239,32 @@ def _authorised(use: AuthorisedUse, today: datetime.date) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _outside(use: AuthorisedUse, place: Place) -> str:
-    """Why the row does not cover the place, as the end of a sentence; empty if it does.
+def _limited(use: AuthorisedUse, where: Outside, places: Collection[Place]) -> str:
+    """Why a row does not cover places, as the end of a sentence."""
+    match where.what:
+        case "the unit":
+            allowed, here = use.units, {place.unit for place in places}
+        case "the machine":
+            allowed, here = use.hosts, {place.host for place in places}
+        case "the device group":
+            allowed, here = use.allowed_device_groups, {", ".join(place.groups) for place in places}
+        case "the environment":
+            allowed, here = use.environments, {place.environment for place in places}
+    only = f"only for {where.what} {', '.join(allowed[:_NAMED])}{', …' if len(allowed) > _NAMED else ''}"
+    match where.how:
+        case "elsewhere":
+            return f"{only}; here it is {_listed(here)}"
+        case "hidden":
+            return f"{only}, which cannot be checked: devices have pseudonyms here"
+    why = ": its name and address were not told, or not kept" if where.what == "the machine" else ""
+    return f"{only}, and {where.what} is not known here{why}"
 
-    A row that is limited does not cover a place of which the limited property is unknown: an authorisation has to be
-    shown, not assumed.
-    """
-    if use.units and not any(_unit_covers(unit, place.unit) for unit in use.units):
-        return _limited("the unit", use.units, place.unit)
-    if use.hosts and not _fits(use.hosts, (place.host,)):
-        return _limited("the machine", use.hosts, place.host)
-    if use.allowed_device_groups and not _fits(use.allowed_device_groups, place.groups):
-        return _limited("the device group", use.allowed_device_groups, ", ".join(place.groups))
-    if use.environments and not _fits(use.environments, (place.environment,)):
-        return _limited("the environment", use.environments, place.environment)
-    return ""
 
-
-def _limited(what: str, allowed: Sequence[str], here: str) -> str:
-    only = ", ".join(allowed[:5]) + (", …" if len(allowed) > 5 else "")
-    return (
-        f"only for {what} {only}; here it is {here}"
-        if here
-        else f"only for {what} {only}, and {what} is not known here"
-    )
+def _listed(names: Iterable[str]) -> str:
+    """The first few, fit for a sentence: logs name machines as anybody called them."""
+    known = sorted(names)
+    more = len(known) - _NAMED
+    return printable(", ".join(known[:_NAMED])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _unit_covers(unit: str, here: str) -> bool:
@@ -120,49 +283,26 @@ def decide(rulings: Iterable[Ruling]) -> tuple[Ruling | None, tuple[str, ...]]:
     A prohibition beats everything. Otherwise a row that authorises beats one that does not, and among those of one
     standing the most specific wins; if they are equally specific, the stricter.
     """
-    ranked = sorted(rulings, key=_order)
+    ranked = sorted(rulings, key=lambda ruling: ruling.order)
     if not ranked or ranked[0].standing == "silent":
-        return None, tuple(reason for ruling in ranked for reason in ruling.reasons)
+        return None, _noted([reason for ruling in ranked[: _NOTED + 1] for reason in ruling.reasons], len(ranked))
     first, rest = ranked[0], ranked[1:]
-    notes: list[str] = []
-    for other in rest:
-        if other.standing == "silent":
-            notes += other.reasons
-        elif first.standing == "prohibits":
-            notes.append(f'Row "{other.use.label}" ({other.use.status}) does not count against a prohibition.')
-        elif other.standing == first.standing:
-            how = (
-                "more specific than"
-                if _specificity(first) > _specificity(other)
-                else "as specific as, and stricter than,"
-            )
-            notes.append(f'Row "{first.use.label}" is {how} row "{other.use.label}" ({other.use.status}).')
-        else:
-            notes.append(f'Row "{other.use.label}" ({other.use.status}) does not change that.')
-    return first, tuple(notes)
+    return first, _noted([_beside(first, other) for other in rest[: _NOTED + 1]], len(rest))
 
 
-def _specificity(ruling: Ruling) -> tuple[int, ...]:
-    use = ruling.use
-    deepest = max((unit.strip("/").count("/") + 1 for unit in use.units), default=0)
-    return (
-        -BY.index(ruling.by),
-        bool(use.hosts),
-        bool(use.allowed_device_groups),
-        deepest,
-        bool(use.environments),
-        bool(use.allowed_accounts) + bool(use.conditions) + bool(use.allowed_domains) + bool(use.allowed_processes),
-    )
+def _noted(notes: Sequence[str], rows: int) -> tuple[str, ...]:
+    more = rows - _NOTED
+    return tuple(notes) if more <= 1 else (*notes[:_NOTED], f"{more:,} more rows do not change that.")
 
 
-def _order(ruling: Ruling) -> tuple[object, ...]:
-    use = ruling.use
-    return (
-        _RANK.index(ruling.standing),
-        tuple(-part for part in _specificity(ruling)),
-        _STRICT.index(use.status),
-        use.expiry or _NEVER,
-        use.id,
-        use.name,
-        msgspec.json.encode(use),
-    )
+def _beside(first: Ruling, other: Ruling) -> str:
+    """How a row stands to the one that decides."""
+    if other.standing == "silent":
+        return " ".join(other.reasons)
+    if first.standing == "prohibits":
+        return f'Row "{other.use.label}" ({other.use.status}) does not count against a prohibition.'
+    if other.standing == first.standing:
+        more = first.row.specificity > other.row.specificity
+        how = "more specific than" if more else "as specific as, and stricter than,"
+        return f'Row "{first.use.label}" is {how} row "{other.use.label}" ({other.use.status}).'
+    return f'Row "{other.use.label}" ({other.use.status}) does not change that.'

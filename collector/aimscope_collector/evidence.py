@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Final
 
 from aimscope_collector.inventory.problems import printable
@@ -11,29 +13,50 @@ from aimscope_signatures.model import Sighting
 
 _YES: Final = frozenset({"true", "yes", "1"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104  # nothing binds to it
+_ABOUT: Final = attrgetter("service", "kind", "evidence")
+_WHOSE: Final = attrgetter("subject", "asset", "month")
 
 
 def ordered(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
     """Each once, in an order that depends on nothing but what they say."""
-    return tuple(sorted({_order(sighting): sighting for sighting in sightings}.values(), key=_order))
+    about: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        about[_ABOUT(sighting)].append(sighting)
+    found: list[Sighting] = []
+    for key in sorted(about):
+        several = sorted(about[key], key=_WHOSE)
+        last = None
+        tied = False
+        for sighting in several:
+            whose = _WHOSE(sighting)
+            tied = tied or whose == last
+            last = whose
+        # a full comparison is dear, and seldom needed
+        found += _ordered_in_full(several) if tied else several
+    return tuple(found)
+
+
+def _ordered_in_full(sightings: Iterable[Sighting]) -> list[Sighting]:
+    return sorted({_order(sighting): sighting for sighting in sightings}.values(), key=_order)
 
 
 def _order(sighting: Sighting) -> tuple[object, ...]:
     return (
-        *(sighting.service, sighting.kind, sighting.evidence, sighting.subject, sighting.asset, sighting.month),
+        *(sighting.subject, sighting.asset, sighting.month),
         *(sighting.identity, sighting.presence, sighting.first, sighting.last, sighting.count, sighting.days),
         *(sighting.sources, sighting.details, tuple((held.field, held.operator, held.value) for held in sighting.held)),
+        *(-1 if volume is None else volume for volume in (sighting.bytes_out, sighting.bytes_in)),
     )
 
 
 def best_identity(sightings: Iterable[Sighting]) -> Identity:
     """The surest identity among sightings, of which there is at least one."""
-    return max((sighting.identity for sighting in sightings), key=IDENTITIES.index)
+    return max({sighting.identity for sighting in sightings}, key=IDENTITIES.index)
 
 
 def best_presence(sightings: Iterable[Sighting]) -> Presence:
     """The strongest presence among sightings, of which there is at least one."""
-    return max((sighting.presence for sighting in sightings), key=PRESENCES.index)
+    return max({sighting.presence for sighting in sightings}, key=PRESENCES.index)
 
 
 def only_attempted(sightings: Iterable[Sighting]) -> bool:

@@ -3,37 +3,68 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 
+from aimscope_collector.authorisation import Machines, Place
 from aimscope_collector.inventory.model import Ignore
 from aimscope_signatures.model import Sighting
 
 
 def sort_out(
-    sightings: Iterable[Sighting], ignores: Sequence[Ignore], host: str, today: datetime.date
+    sightings: Collection[Sighting], ignores: Sequence[Ignore], place_of: Callable[[str], Place], today: datetime.date
 ) -> tuple[tuple[Sighting, ...], tuple[Sighting, ...], tuple[Ignore, ...]]:
-    """Sightings that count, sightings that are ignored, and ignores of this machine whose day has passed."""
-    ours = [ignore for ignore in ignores if not ignore.hosts or _here(ignore, host)]
-    current = [ignore for ignore in ours if ignore.expiry >= today]
+    """Sightings that count, sightings that are ignored, and ignores of these machines whose day has passed.
+
+    ``place_of`` tells where an asset is; the empty one is the machine that looked.
+    """
+    if not ignores:
+        return tuple(sightings), (), ()
+    current: defaultdict[str, list[_Rule]] = defaultdict(list)
+    for ignore in ignores:
+        if ignore.expiry >= today:
+            current[ignore.service].append(_Rule(ignore, place_of))
     kept: list[Sighting] = []
     ignored: list[Sighting] = []
     for sighting in sightings:
-        (ignored if any(_covers(ignore, sighting) for ignore in current) else kept).append(sighting)
+        rules = current.get(sighting.service)
+        (ignored if rules and any(rule.covers(sighting) for rule in rules) else kept).append(sighting)
+    over = [ignore for ignore in ignores if ignore.expiry < today]
+    assets = {"", *(sighting.asset for sighting in sightings)} if any(ignore.hosts for ignore in over) else {""}
     expired = sorted(
-        (ignore for ignore in ours if ignore.expiry < today),
+        (ignore for ignore in over if _Rule(ignore, place_of).is_for(assets)),
         key=lambda ignore: (ignore.service, ignore.kind, ignore.expiry, ignore.reason, sorted(ignore.evidence.items())),
     )
     return tuple(kept), tuple(ignored), tuple(expired)
 
 
-def _here(ignore: Ignore, host: str) -> bool:
-    return any(fnmatchcase(host.casefold(), pattern.casefold()) for pattern in ignore.hosts)
+class _Rule:
+    """An ignore, ready to be asked of many sightings."""
 
+    def __init__(self, ignore: Ignore, place_of: Callable[[str], Place]) -> None:
+        self._ignore = ignore
+        self._evidence = ignore.evidence.items()
+        self._machines = Machines(ignore.hosts) if ignore.hosts else None
+        self._place_of = place_of
+        self._here: dict[str, bool] = {}
 
-def _covers(ignore: Ignore, sighting: Sighting) -> bool:
-    return (
-        ignore.service == sighting.service
-        and ignore.kind in ("", sighting.kind)
-        and ignore.evidence.items() <= dict(sighting.evidence).items()
-    )
+    def covers(self, sighting: Sighting) -> bool:
+        """Whether the sighting is what was declared wrong, on a machine it was declared for."""
+        return (
+            self._ignore.kind in ("", sighting.kind)
+            and (not self._evidence or self._evidence <= dict(sighting.evidence).items())
+            and self._is_here(sighting.asset)
+        )
+
+    def is_for(self, assets: Collection[str]) -> bool:
+        """Whether it is about one of these machines."""
+        return any(map(self._is_here, assets))
+
+    def _is_here(self, asset: str) -> bool:
+        if self._machines is None:
+            return True
+        found = self._here.get(asset)
+        if found is None:
+            place = self._place_of(asset)
+            found = self._here[asset] = self._machines.cover((place.host, *place.names))
+        return found

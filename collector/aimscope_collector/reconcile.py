@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from aimscope_collector import evidence
-from aimscope_collector.authorisation import Place, Ruling, Standing, decide, rule
-from aimscope_collector.conditions import breaches, personal_accounts
+from aimscope_collector.authorisation import Outside, Place, Row, Ruling, Standing, decide, rule
+from aimscope_collector.conditions import Breach, breaches, personal_accounts
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, Verdict
 from aimscope_collector.ignoring import sort_out
-from aimscope_collector.inventory.model import AuthorisedUse, Ignore, Inventory, Weights
-from aimscope_collector.inventory.resolve import By, Index, unmatched
+from aimscope_collector.inventory.model import Ignore, Inventory, Weights
 from aimscope_collector.risk import rate
-from aimscope_collector.services import Service, below_any
+from aimscope_collector.rules import Rules
+from aimscope_collector.services import Service
 from aimscope_signatures.model import Coverage, Sighting, Status
 
 Emits = Mapping[str, Iterable[str]]
 """Sensor → the kinds it observes."""
-
-_SUGGESTED: Final = 20
-"""Suggestions take time: so many unmatched names get some during a scan, all of them in ``inventory check``."""
 
 _VERDICT: Final[dict[Standing, Verdict]] = {
     "prohibits": "prohibited",
@@ -35,6 +33,9 @@ _VERDICT: Final[dict[Standing, Verdict]] = {
     "out_of_scope": "out_of_scope",
     "proposed": "unregistered",
 }
+_MOST_REASONS: Final = 12
+_MOST_ROWS: Final = 5
+"""Of the rows that decide for different machines, so many are named."""
 
 
 def reconcile(
@@ -48,46 +49,62 @@ def reconcile(
     today: datetime.date,
     groups: tuple[str, ...] = (),
     environment: str = "",
+    places: Callable[[str], Place | None] | None = None,
     emits: Emits | None = None,
     ignores: Sequence[Ignore] = (),
+    rules: Rules | None = None,
 ) -> Reconciliation:
-    """Judge everything seen on one machine.
+    """Judge everything that one look, or many, have seen: each sighting in the place of its asset.
 
-    ``ignores`` are kept apart from the inventory and count like those within. Without an inventory nothing is judged:
-    every finding is ``observed``. ``emits`` says which sensors a service's absence depends on; without it, on all.
+    ``host``, ``unit``, ``groups`` and ``environment`` are those of the machine that looked: a sighting without asset
+    is about it. Any other asset is where ``places`` says, else a machine of that name in the same unit, groups and
+    environment. ``ignores`` are kept apart from the inventory and count like those within. Without an inventory
+    nothing is judged: every finding is ``observed``. ``emits`` says which sensors a service's absence depends on;
+    without it, on all. ``rules`` are the inventory and the services resolved, where that was done before.
     """
+    if rules is None:
+        rules = Rules(inventory, services)
+    where = _Places(Place(host=host, unit=unit, groups=groups, environment=environment), places)
     all_ignores = (*(inventory.ignores if inventory else ()), *ignores)
-    kept, ignored, expired_ignores = sort_out(evidence.ordered(sightings), all_ignores, host, today)
-    judge = _Judge(inventory, services, Place(host=host, unit=unit, groups=groups, environment=environment), today)
-    findings: list[Finding] = []
-    weak: list[Sighting] = []
-    for (service, condition), seen in _grouped(kept, judge.known).items():
-        if evidence.best_identity(seen) == "low":
-            weak += seen
-        else:
-            findings += judge.findings(service, condition, seen)
-    decided = {finding.row for finding in findings}
+    kept, ignored, expired_ignores = sort_out(evidence.ordered(sightings), all_ignores, where.__getitem__, today)
+    judge = _Judge(rules, where, today)
+    for (service, condition, its_unit), seen in _grouped(kept, rules.known, where).items():
+        judge.take(service, condition, its_unit, seen)
     present = {sighting.service for sighting in (*kept, *ignored)}
-    findings += judge.dormant(present, tuple(coverage), emits)
+    findings = [*judge.findings, *judge.dormant(present, tuple(coverage), emits)]
     return Reconciliation(
         findings=tuple(sorted(findings, key=_order)),
-        weak=tuple(weak),
+        weak=tuple(judge.weak),
         ignored=ignored,
         expired_ignores=expired_ignores,
-        unmatched=tuple(one for one in judge.unmatched if one.use.label not in decided),
+        unmatched=tuple(one for one in rules.unmatched if one.use.label not in judge.decided),
         judged=inventory is not None,
     )
 
 
+class _Places(dict[str, Place]):
+    """Asset → its place, each looked up once."""
+
+    def __init__(self, home: Place, places: Callable[[str], Place | None] | None) -> None:
+        super().__init__({"": home})
+        self.home = home
+        self._places = places
+
+    def __missing__(self, asset: str) -> Place:
+        told = self._places(asset) if self._places else None
+        found = self[asset] = told or msgspec.structs.replace(self.home, host=asset)
+        return found
+
+
 def _grouped(
-    sightings: Iterable[Sighting], known: Mapping[str, Service]
-) -> dict[tuple[str, str], tuple[Sighting, ...]]:
-    """Sightings by service; what no service explains, by piece of evidence."""
-    groups: dict[tuple[str, str], list[Sighting]] = defaultdict(list)
+    sightings: Iterable[Sighting], known: Mapping[str, Service], where: _Places
+) -> dict[tuple[str, str, str], list[Sighting]]:
+    """Sightings by service and unit; what no service explains, by piece of evidence."""
+    groups: dict[tuple[str, str, str], list[Sighting]] = defaultdict(list)
     for sighting in sightings:
         condition = "" if sighting.service in known else evidence.describe(sighting)
-        groups[(sighting.service, condition)].append(sighting)
-    return {key: tuple(group) for key, group in groups.items()}
+        groups[(sighting.service, condition, where[sighting.asset].unit)].append(sighting)
+    return groups
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
@@ -95,51 +112,127 @@ def _order(finding: Finding) -> tuple[object, ...]:
     return (VERDICTS.index(finding.verdict), -risk, *finding.key)
 
 
-class _Judge:
-    """An inventory, a catalogue, a place and a day."""
+class _Case(msgspec.Struct):
+    """Sightings on machines for which every row says the same, and what that comes to."""
 
-    def __init__(
-        self, inventory: Inventory | None, services: Sequence[Service], place: Place, today: datetime.date
-    ) -> None:
-        self.known = {service.id: service for service in services}
-        self._inventory = inventory
-        self._place = place
+    seen: Sequence[Sighting]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    ruling: Ruling | None = None
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """The same whichever machine was seen first."""
+        return (self.ruling is None, self.ruling.order if self.ruling else (), self.reasons, self.notes)
+
+
+class _Judge:
+    """Rules, places and a day. Fills ``findings``, ``weak`` and ``decided``, the rows that decided anything."""
+
+    def __init__(self, rules: Rules, where: _Places, today: datetime.date) -> None:
+        self.findings: list[Finding] = []
+        self.weak: list[Sighting] = []
+        self.decided: set[str] = set()
+        self._rules = rules
+        self._where = where
         self._today = today
+        inventory = rules.inventory
         self._weights = inventory.risk.weights if inventory else Weights()
         self._organisation = inventory.organisation.domains if inventory else ()
-        index = Index(services)
-        self._resolutions = index.resolve_all(inventory.systems if inventory else ())
-        self._rows: dict[str, list[tuple[AuthorisedUse, By]]] = defaultdict(list)
-        for resolution in self._resolutions:
-            for service, by in resolution.services.items():
-                self._rows[service].append((resolution.use, by))
-        self.unmatched = unmatched(self._resolutions, index, limit=_SUGGESTED)
 
-    def findings(self, service_id: str, condition: str, seen: tuple[Sighting, ...]) -> list[Finding]:
-        """The finding about one use, and one for each condition it breaks."""
-        service = self.known.get(service_id)
-        ruling, notes = decide(self._rulings(service, seen))
-        sure = tuple(sighting for sighting in seen if sighting.identity != "low")
-        broken = breaches(ruling.use, sure, self._organisation) if ruling and ruling.standing == "authorises" else ()
-        personal = bool(personal_accounts(sure, self._organisation, ruling.use.allowed_accounts if ruling else ()))
-        apart = any(breach.condition == "personal_account" for breach in broken)
-        verdict, reasons = self._verdict(service, service_id, ruling)
-        if broken:
-            notes = (*notes, f"Not all of it: see {', '.join(breach.condition for breach in broken)}.")
+    def take(self, service: str, condition: str, unit: str, seen: Sequence[Sighting]) -> None:
+        """Judge the use of one service in one unit, or of one thing that no catalogue knows."""
+        by_verdict: dict[Verdict, list[_Case]] = defaultdict(list)
+        for case in sorted(self._cases(service, seen), key=lambda case: case.order):
+            by_verdict[case.verdict].append(case)
+        strong = []
+        for verdict in sorted(by_verdict, key=VERDICTS.index):
+            cases = by_verdict[verdict]
+            if all(evidence.best_identity(case.seen) == "low" for case in cases):
+                self.weak += (sighting for case in cases for sighting in case.seen)
+            else:
+                strong.append((_named(condition, "" if verdict == "authorised" else verdict), cases))
+        if len(strong) == 1:
+            strong = [(condition, cases) for _, cases in strong]
+        for name, cases in strong:
+            elsewhere = tuple(other for other, _ in strong if other != name) if name == condition else ()
+            self._find(service, name, unit, cases, elsewhere)
+
+    def _cases(self, service_id: str, seen: Sequence[Sighting]) -> list[_Case]:
+        """Sightings by what the rows say of their machines; all of them together where no row tells machines apart."""
+        service = self._rules.known.get(service_id)
+        rows = self._rules.about(service_id) if service else self._rules.about_unknown(seen)
+        limited = [row for row in rows if row.is_limited]
+        if not limited:
+            return [self._case(service, service_id, rows, {}, (), seen)]
+        stand: dict[str, tuple[Outside | None, ...]] = {}
+        alike: dict[tuple[Outside | None, ...], list[Sighting]] = defaultdict(list)
+        for sighting in seen:
+            outside = stand.get(sighting.asset)
+            if outside is None:
+                place = self._where[sighting.asset]
+                outside = stand[sighting.asset] = tuple([row.outside(place) for row in limited])
+            alike[outside].append(sighting)
+        assets: dict[tuple[Outside | None, ...], list[Place]] = defaultdict(list)
+        for asset, outside in stand.items():
+            assets[outside].append(self._where[asset])
+        found = []
+        for outside, here in alike.items():
+            how = dict(zip(limited, outside, strict=True))
+            found.append(self._case(service, service_id, rows, how, assets[outside], here))
+        return found
+
+    def _case(
+        self,
+        service: Service | None,
+        service_id: str,
+        rows: Iterable[Row],
+        stand: Mapping[Row, Outside | None],
+        places: Sequence[Place],
+        seen: Sequence[Sighting],
+    ) -> _Case:
+        ruling, notes = decide(rule(row, stand.get(row), places, self._today) for row in rows)
+        if self._rules.inventory is None:
+            return _Case(seen, "observed", ("There is no inventory to judge by.",), notes)
+        if ruling is not None:
+            return _Case(seen, _VERDICT[ruling.standing], ruling.reasons, notes, ruling)
+        if service is None:
+            which = (
+                f"The catalogue has no service {service_id}." if service_id else "It fits no service of the catalogue."
+            )
+            return _Case(seen, "unknown_ai", (f"{which} No row of the inventory names it.",), notes)
+        reason = f"No row of the inventory that applies here is about {service.name}."
+        return _Case(seen, "unregistered", (reason,), notes)
+
+    def _find(
+        self, service_id: str, condition: str, unit: str, cases: Sequence[_Case], elsewhere: tuple[str, ...]
+    ) -> None:
+        """The finding about cases of one verdict, and one for each condition they break."""
+        service = self._rules.known.get(service_id)
+        seen = tuple(sighting for case in cases for sighting in case.seen)
+        rows = tuple(dict.fromkeys(case.ruling.use.label for case in cases if case.ruling))
+        self.decided.update(rows)
+        broken = self._broken(cases)
+        personal = any(self._personal(case) for case in cases)
+        apart = "personal_account" in broken
+        reasons = _merged(cases)
+        if broken or elsewhere:
+            reasons += (f"Not all of it: see {', '.join((*broken, *elsewhere))}.",)
 
         def finding(
             condition: str, verdict: Verdict, reasons: tuple[str, ...], shown: tuple[Sighting, ...], personal: bool
         ) -> Finding:
             return Finding(
                 service=service_id,
-                unit=self._place.unit,
+                unit=unit,
                 condition=condition,
                 verdict=verdict,
                 name=service.name if service else service_id or evidence.title(seen[0]),
                 vendor=service.vendor if service else "",
                 category=service.category if service else "",
                 reasons=reasons,
-                row=ruling.use.label if ruling else "",
+                row="; ".join(rows[:_MOST_ROWS]) + ("; …" if len(rows) > _MOST_ROWS else ""),
                 identity=evidence.best_identity(shown),
                 presence=evidence.best_presence(shown),
                 evidence=shown,
@@ -147,51 +240,25 @@ class _Judge:
                 risk=rate(seen, service, personal_account=personal, weights=self._weights),
             )
 
-        found = [finding(condition, verdict, (*reasons, *notes), seen, personal and not apart)]
-        for breach in broken:
-            about_account = breach.condition == "personal_account"
-            name = f"{condition}: {breach.condition}" if condition else breach.condition
-            found.append(finding(name, breach.verdict, (breach.reason,), breach.sightings, about_account))
-        return found
+        self.findings.append(finding(condition, cases[0].verdict, reasons, seen, personal and not apart))
+        for name, several in broken.items():
+            shown = tuple(sighting for breach in several for sighting in breach.sightings)
+            why = tuple(dict.fromkeys(breach.reason for breach in several))[:_MOST_REASONS]
+            about_account = name == "personal_account"
+            self.findings.append(finding(_named(condition, name), several[0].verdict, why, shown, about_account))
 
-    def _rulings(self, service: Service | None, seen: tuple[Sighting, ...]) -> list[Ruling]:
-        rows = self._rows.get(service.id, []) if service else self._rows_for_unknown(seen)
-        return [rule(use, by, self._place, self._today) for use, by in rows]
+    def _broken(self, cases: Iterable[_Case]) -> dict[str, list[Breach]]:
+        """Condition → how it is broken, in the order in which conditions are checked."""
+        broken: dict[str, list[Breach]] = defaultdict(list)
+        for case in cases:
+            if case.ruling and case.ruling.standing == "authorises":
+                for breach in breaches(case.ruling.use, _sure(case.seen), self._organisation):
+                    broken[breach.condition].append(breach)
+        return broken
 
-    def _rows_for_unknown(self, seen: tuple[Sighting, ...]) -> list[tuple[AuthorisedUse, By]]:
-        """Rows that name a host, program, model or MCP server of something no catalogue knows: AI of one's own."""
-        hosts = {host for sighting in seen for host in evidence.hosts(sighting)}
-        programs = {name.casefold() for sighting in seen for name in evidence.programs(sighting)}
-        labels = {label.casefold() for sighting in seen if (label := evidence.label(sighting))}
-        found: list[tuple[AuthorisedUse, By]] = []
-        for resolution in self._resolutions:
-            use = resolution.use
-            # whoever runs a server names it: a name counts only for a row that is about nothing of the catalogue
-            called = () if resolution.services else [name.casefold() for name in (use.name, *use.aliases)]
-            named = (*use.allowed_domains, *use.domains)
-            if any(below_any(host, named) for host in hosts):
-                found.append((use, "domain"))
-            elif (
-                programs & {name.casefold().removesuffix(".exe") for name in use.allowed_processes}
-                or not labels.isdisjoint(called)
-                or any(fnmatchcase(label, use.model.casefold()) for label in labels)
-            ):
-                found.append((use, "name"))
-        return found
-
-    def _verdict(
-        self, service: Service | None, service_id: str, ruling: Ruling | None
-    ) -> tuple[Verdict, tuple[str, ...]]:
-        if self._inventory is None:
-            return "observed", ("There is no inventory to judge by.",)
-        if ruling is not None:
-            return _VERDICT[ruling.standing], ruling.reasons
-        if service is None:
-            which = (
-                f"The catalogue has no service {service_id}." if service_id else "It fits no service of the catalogue."
-            )
-            return "unknown_ai", (f"{which} No row of the inventory names it.",)
-        return "unregistered", (f"No row of the inventory that applies here is about {service.name}.",)
+    def _personal(self, case: _Case) -> bool:
+        allowed = case.ruling.use.allowed_accounts if case.ruling else ()
+        return bool(personal_accounts(_sure(case.seen), self._organisation, allowed))
 
     def dormant(self, present: set[str], coverage: tuple[Coverage, ...], emits: Emits | None) -> list[Finding]:
         """Services that a row authorises here, and of which a complete look saw nothing.
@@ -199,22 +266,24 @@ class _Judge:
         Rows for a whole vendor or category do not promise that anything is used; and a row of which one service was
         seen is in use.
         """
+        here = self._where.home
         rulings: dict[str, list[Ruling]] = defaultdict(list)
-        for resolution in self._resolutions:
-            named = {name: by for name, by in resolution.services.items() if by not in ("vendor", "category")}
+        for rows in self._rules.systems:
+            named = {name: row for name, row in rows.items() if row.by not in ("vendor", "category")}
             if present.isdisjoint(named):
-                for name, by in named.items():
-                    rulings[name].append(rule(resolution.use, by, self._place, self._today))
+                for name, row in named.items():
+                    rulings[name].append(rule(row, row.outside(here), (here,), self._today))
         found = []
-        for service_id, rows in rulings.items():
-            service = self.known[service_id]
-            ruling, notes = decide(rows)
+        for service_id, several in rulings.items():
+            service = self._rules.known[service_id]
+            ruling, notes = decide(several)
             if ruling and ruling.standing == "authorises" and _looked_for(service, coverage, emits):
+                self.decided.add(ruling.use.label)
                 reason = "It was not seen here, although everything that would show it was looked at."
                 found.append(
                     Finding(
                         service=service.id,
-                        unit=self._place.unit,
+                        unit=here.unit,
                         condition="",
                         verdict="dormant",
                         name=service.name,
@@ -225,6 +294,24 @@ class _Judge:
                     )
                 )
         return found
+
+
+def _named(condition: str, more: str) -> str:
+    """What is told of AI in no catalogue, and what tells one finding about it from another."""
+    return ": ".join(part for part in (condition, more) if part)
+
+
+def _sure(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
+    return tuple(sighting for sighting in sightings if sighting.identity != "low")
+
+
+def _merged(cases: Sequence[_Case]) -> tuple[str, ...]:
+    """Why cases come to one verdict. What rows say beside the one that decides holds for one case only."""
+    if len(cases) == 1:
+        return (*cases[0].reasons, *cases[0].notes)
+    reasons = tuple(dict.fromkeys(reason for case in cases for reason in case.reasons))
+    more = len(reasons) - _MOST_REASONS
+    return reasons if more <= 0 else (*reasons[:_MOST_REASONS], f"{more:,} more rows say so of other machines.")
 
 
 def _looked_for(service: Service, coverage: tuple[Coverage, ...], emits: Emits | None) -> bool:

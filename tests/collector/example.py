@@ -71,6 +71,7 @@ def see(
     identity: Identity = "high",
     presence: Presence = "installed",
     subject: str = "",
+    asset: str = "",
     last: int = 1_790_000_000,
     details: dict[str, str] | None = None,
     **evidence: str,
@@ -78,7 +79,7 @@ def see(
     """A sighting of a service."""
     return Sighting(
         month="2026-11",
-        asset="host-1",
+        asset=asset,
         service=service,
         kind=kind,
         subject=subject,
