@@ -32,9 +32,9 @@ WORDS: Mapping[Verdict, str] = {
 """What a verdict means, for a reader who is no engineer."""
 
 PRESENCE_WORDS = {
-    "uploaded": "in use, large uploads",
+    "uploaded": "used, with uploads",
     "attempted": "tried, but blocked",
-    "used": "in use",
+    "used": "used",
     "installed": "installed",
     "configured": "configured",
     "mentioned": "mentioned in code",

@@ -244,3 +244,14 @@ def test_cells_of_strangers_stay_text(aimscope: Run, tmp_path: Path) -> None:
     assert "<script>alert" not in page.read_text()
     shown = aimscope("import", "intune", path, "--explain")
     assert "\x1b" not in shown.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "html"])
+def test_expenses_can_be_reviewed_in_every_form(aimscope: Run, tmp_path: Path, form: str) -> None:
+    options = {"text": (), "csv": ("--csv",), "html": ("--html", "page.html")}[form]
+    answer = aimscope("import", "expenses", SAMPLES / "expenses/card.csv", *options)
+    said = (tmp_path / "page.html").read_text() if form == "html" else answer.stdout
+    for part in ("openai chatgpt subscr", "ann@example.com", "2026-11-01", "ChatGPT", "midjourney inc.", "2026-11-03"):
+        assert part in said, part
+    assert "4111" not in said
+    assert answer.exit_code == 0, "a hint is no finding"

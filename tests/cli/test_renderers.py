@@ -72,7 +72,8 @@ def test_the_schema_says_what_fields_mean_and_which_version_it_is() -> None:
 
 def test_csv_reads_back_and_holds_no_formula() -> None:
     rows = list(csv.DictReader(io.StringIO(render("csv", REPORT), newline="")))
-    assert [one["service"] for one in rows] == ["a", "b", "b", "c", "d"]
+    assert [one["service"] for one in rows] == ["a", "b", "b", "c", "d", "goose"]
+    assert [one["verdict"] for one in rows][-2:] == ["dormant", "hint"]
     assert rows[0]["name"] == HOSTILE
     assert rows[0]["first_seen"] == "2026-09-21T14:13:20+00:00"
     assert not [cell for one in rows for cell in one.values() if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}]
