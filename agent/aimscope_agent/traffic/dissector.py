@@ -81,13 +81,14 @@ class Dissector:
         if protocol == _TCP:
             self._segment(key, data, start, end, cut, at)
         elif protocol == _UDP:
-            self._udp(key, data, start, end, at)
+            self._udp(key, data, start, end, cut, at)
 
     def finish(self) -> None:
         """Nothing more comes."""
         self.connections.finish()
+        self.hellos.finish()
 
-    def _udp(self, key: Key, data: bytes, start: int, end: int, at: float) -> None:
+    def _udp(self, key: Key, data: bytes, start: int, end: int, cut: bool, at: float) -> None:
         if end - start < 9:
             return
         source_port, target_port, length = _ports(data, start)
@@ -100,11 +101,11 @@ class Dissector:
                 source, target = ends(key)
                 self.questions.message(message, source, target, source_port, target_port, at)
         elif data[start] & _LONG_HEADER:
-            self.hellos.datagram(key, data, start, end, at)
+            self.hellos.datagram(key, data, start, end, cut, at)
 
     def _move(self, at: float) -> None:
         """Time goes on, or jumps: then what was open belongs to another capture."""
         if self._latest and not self._earliest <= at <= self._latest + FORWARDS:
-            self.connections.finish()
+            self.finish()
             self.names.resolved.clear()
         self._earliest, self._latest = at - BACKWARDS, at + BACKWARDS

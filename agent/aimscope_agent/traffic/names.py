@@ -97,7 +97,7 @@ class Names:
     ) -> Seen | None:
         """A name asked for in clear. What is returned is worth an observation, once its volume is known."""
         seen: Seen
-        if kind == "socks_host":
+        if kind in {"socks_host", "proxy_authority"}:
             seen = Asked(kind, name, client, server, at, method=method, port=port)
         else:
             seen = Request(kind, name, client, server, at, method=method, path=path, user_agent=user_agent)

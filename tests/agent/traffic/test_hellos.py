@@ -50,8 +50,37 @@ def test_volumes_are_unknown() -> None:
     assert "bytes_in" not in fields
 
 
-def test_half_a_hello_names_nobody() -> None:
-    assert Watcher().feed(frames(client(protocols=40)[:1])).finish().names == []
+@pytest.mark.parametrize("lost", [0, 1])
+def test_half_a_hello_names_nobody_and_is_said(lost: int) -> None:
+    datagrams = client(protocols=20)
+    assert len(datagrams) == 2
+    del datagrams[lost]
+    watcher = Watcher().feed(frames(datagrams), frames(datagrams)).finish()
+    assert watcher.names == []
+    assert watcher.blind == [(CLIENT, "connections whose first words", 1)]
+
+
+@pytest.mark.parametrize("size", [60, 100, 250])
+def test_a_hello_that_the_capture_cut_is_said(size: int) -> None:
+    watcher = Watcher()
+    for frame in frames(client()) * 2:
+        watcher.cut(frame, size)
+    answer = udp(SERVER, CLIENT, (443, 50_000), client()[0])
+    assert watcher.cut(answer, size).finish().names == []
+    assert watcher.blind == [(CLIENT, "packets cut by the capture before the name was complete", 1)]
+
+
+def test_later_packets_without_the_first_are_said() -> None:
+    """They go to an id that the server chose, and are sealed with keys of another."""
+    first = client()
+    later = bytearray(first[0])
+    later[6] ^= 0xFF
+    watcher = Watcher().feed(frames([bytes(later)] * 3)).finish()
+    assert (watcher.names, len(watcher.blind)) == ([], 1)
+    assert watcher.blind[0][1].startswith("QUIC connections of which the first packet was not captured")
+    assert Watcher().feed(frames([bytes(later), *first])).finish().blind == [], "it had only been overtaken"
+    answer = udp(SERVER, CLIENT, (443, 50_000), bytes(later))
+    assert Watcher().feed(answer).finish().blind == [], "what a server sends hides nobody"
 
 
 def test_questions_over_quic_are_a_blind_spot() -> None:
