@@ -23,7 +23,6 @@ from aimscope_agent.recognise import Recogniser
 from aimscope_agent.traffic.dissector import load
 from aimscope_agent.traffic.observations import observation
 from aimscope_agent.traffic.seen import Seen
-from aimscope_cli import report as reports
 from aimscope_cli.concluding import Setting, prepare
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure, emit_json, flush, hint, say
@@ -31,6 +30,7 @@ from aimscope_cli.packets import Reading, check_writable, rehearse, veil_of
 from aimscope_cli.report import Report
 from aimscope_cli.settings import config_file, curtain, settings
 from aimscope_cli.state import state_folder
+from aimscope_cli.wording import heading, presence_words
 from aimscope_collector.findings import Verdict
 from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.reconcile import reconcile
@@ -221,8 +221,8 @@ def _who() -> str:
 def text_line(line: Line) -> None:
     """A finding, for people."""
     moment = datetime.datetime.fromtimestamp(line.at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    words = reports.PRESENCE_WORDS.get(line.presence, line.presence)
-    verdict = f"  {reports.WORDS[line.verdict]}" if line.verdict else ""
+    words = presence_words(line.presence, (line.kind,))
+    verdict = f"  {heading(line.verdict, line.presence, (line.kind,))}" if line.verdict else ""
     say(f"{moment}  {line.name}  {line.client}  {line.host}  {words}{verdict}")
     flush()
 

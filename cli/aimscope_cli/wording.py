@@ -12,6 +12,7 @@ from aimscope_cli.report import PRESENCE_WORDS, WORDS, Report, Row
 from aimscope_collector.findings import VERDICTS, Verdict
 
 _LOOKED_UP: Final = frozenset({"dns.query"})
+_LOOKED_UP_WORDS: Final = "looked up"
 _CONTACTED: Final = _LOOKED_UP | {"tls.client_hello", "connection"}
 _RUNNING: Final = frozenset({"http.response", "mcp.handshake", "listener"})
 
@@ -50,26 +51,31 @@ def presence_words(presence: str, kinds: Iterable[str]) -> str:
     if presence != "used":
         return PRESENCE_WORDS.get(presence, presence)
     seen = set(kinds)
-    for known, words in ((_LOOKED_UP, "looked up"), (_CONTACTED, "contacted"), (_RUNNING, "running")):
+    for known, words in ((_LOOKED_UP, _LOOKED_UP_WORDS), (_CONTACTED, "contacted"), (_RUNNING, "running")):
         if seen and seen <= known:
             return words
     return PRESENCE_WORDS["used"]
+
+
+def heading(verdict: Verdict, presence: str, kinds: Iterable[str]) -> str:
+    """The heading under which evidence of these kinds stands."""
+    return _HEADINGS[_place(verdict, presence, kinds, blocked=presence == "attempted")]
 
 
 def presence_of(row: Row) -> str:
     """How far the evidence of a finding shows use; empty where there is none."""
     if row.presence is None:
         return ""
-    words = presence_words(row.presence, (one.kind for one in row.evidence if one.presence == row.presence))
+    words = presence_words(row.presence, _kinds(row))
     installed = any(one.presence == "installed" for one in row.evidence)
-    return f"installed, {words}" if installed and words in {"looked up", "contacted"} else words
+    return f"installed, {words}" if installed and words in {_LOOKED_UP_WORDS, "contacted"} else words
 
 
 def sections(report: Report) -> tuple[Section, ...]:
     """The findings under their headings, in the order in which a reader wants them."""
     found: dict[tuple[Verdict, Extent], list[Row]] = {}
     for row in report.findings:
-        found.setdefault(_place(row), []).append(row)
+        found.setdefault(_place(row.verdict, row.presence or "", _kinds(row), blocked=row.blocked), []).append(row)
     return tuple(Section(*place, _HEADINGS[place], tuple(found[place])) for place in _ORDER if place in found)
 
 
@@ -92,17 +98,13 @@ def undecided(report: Report) -> int:
     )
 
 
-def _place(row: Row) -> tuple[Verdict, Extent]:
-    if row.blocked and (row.verdict, "blocked") in _HEADINGS:
-        return row.verdict, "blocked"
-    if row.verdict == "prohibited" and not _in_use(row):
-        return row.verdict, "found"
-    return row.verdict, ""
+def _kinds(row: Row) -> tuple[str, ...]:
+    """Kinds of the evidence that shows the most."""
+    return tuple(one.kind for one in row.evidence if one.presence == row.presence)
 
 
-def _in_use(row: Row) -> bool:
-    return (
-        row.presence in {"used", "uploaded"}
-        and presence_words(row.presence, (one.kind for one in row.evidence if one.presence == row.presence))
-        != "looked up"
-    )
+def _place(verdict: Verdict, presence: str, kinds: Iterable[str], *, blocked: bool) -> tuple[Verdict, Extent]:
+    if blocked and (verdict, "blocked") in _HEADINGS:
+        return verdict, "blocked"
+    in_use = presence == "uploaded" or (presence == "used" and presence_words(presence, kinds) != _LOOKED_UP_WORDS)
+    return verdict, "found" if verdict == "prohibited" and not in_use else ""

@@ -146,3 +146,24 @@ def test_the_report_at_the_end_as_sarif_in_a_file(aimscope: Run, log: Path, tmp_
 def test_one_form_at_a_time_on_standard_output(aimscope: Run, log: Path) -> None:
     assert "at a time" in aimscope("watch", "--log", log, "--once", "--csv", "--json").stderr
     assert "--output" in aimscope("watch", "-i", "nope0", "--names", "--csv").stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (Line(0, "a", "A", "10.0.0.5", "a.example", "dns.query", "used"), "a.example  looked up"),
+        (Line(0, "a", "A", "10.0.0.5", "a.example", "dns.query", "used", "prohibited"), "Prohibited, and found"),
+        (
+            Line(0, "a", "A", "10.0.0.5", "a.example", "tls.client_hello", "used", "prohibited"),
+            "Prohibited, and in use",
+        ),
+        (
+            Line(0, "a", "A", "10.0.0.5", "a.example", "http.request", "attempted", "prohibited"),
+            "Prohibited, and blocked",
+        ),
+        (Line(0, "a", "A", "10.0.0.5", "a.example", "http.request", "used"), "a.example  used"),
+    ],
+)
+def test_what_appears_is_called_what_it_is(line: Line, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    watching.text_line(line)
+    assert capsys.readouterr().out.rstrip().endswith(said)
