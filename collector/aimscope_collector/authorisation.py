@@ -48,17 +48,24 @@ def is_pseudonym(host: str) -> bool:
     return _PSEUDONYM.fullmatch(host) is not None
 
 
-@functools.lru_cache(maxsize=16_384)
-def _known_as(name: str) -> tuple[str, IPv4Address | IPv6Address | None]:
+class _Name(NamedTuple):
     """A name or an address as it is compared."""
+
+    text: str
+    address: IPv4Address | IPv6Address | None
+    is_pseudonym: bool
+
+
+@functools.lru_cache(maxsize=16_384)
+def _known_as(name: str) -> _Name:
     folded = name.strip().casefold()
     try:
         address = ip_address(folded)
     except ValueError:
-        return folded, None
+        return _Name(folded, None, is_pseudonym(folded))
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return str(address), address
+    return _Name(str(address), address, is_pseudonym=False)
 
 
 class Machines:
@@ -79,26 +86,28 @@ class Machines:
             elif re.search(r"[*?[]", pattern):
                 globs.append(pattern.strip().casefold())
             else:
-                self._names.add(_known_as(pattern)[0])
+                self._names.add(_known_as(pattern).text)
         self._all = "*" in globs
         self._globs = re.compile("|".join(map(translate, dict.fromkeys(globs)))) if globs else None
 
-    def cover(self, names: Iterable[str]) -> bool:
-        """Whether the machine of these names and addresses is one of them."""
-        return self._all or any(self._cover(name) for name in names if name)
+    def cover(self, place: Place) -> bool:
+        """Whether the machine there is one of them."""
+        if self._all or (place.host and self._cover(place.host)):
+            return True
+        return bool(place.names) and any(self._cover(name) for name in place.names if name)
 
     def _cover(self, name: str) -> bool:
-        known, address = _known_as(name)
-        if known in self._names:
+        text, address, is_pseudonym = _known_as(name)
+        if text in self._names:
             return True
-        if is_pseudonym(name):
+        if is_pseudonym:
             return False
         if address is not None and self._networks:
             bits = int(address)
             for (version, free), starts in self._networks.items():
                 if version == address.version and bits >> free in starts:
                     return True
-        return self._globs is not None and self._globs.match(known) is not None
+        return self._globs is not None and self._globs.match(text) is not None
 
 
 def _network(pattern: str) -> tuple[int, int, int] | None:
@@ -119,9 +128,8 @@ class Row:
     def __init__(self, use: AuthorisedUse, by: By) -> None:
         self.use = use
         self.by = by
-        self.is_limited = bool(use.units or use.hosts or use.allowed_device_groups or use.environments)
-        """Whether it does not say the same of every place."""
-        self._machines = Machines(use.hosts)
+        self._tells_apart = bool(use.hosts or use.allowed_device_groups or use.environments)
+        self._units: dict[str, bool] = {}
 
     @functools.cached_property
     def specificity(self) -> tuple[int, ...]:
@@ -150,6 +158,10 @@ class Row:
             msgspec.json.encode(use),
         )
 
+    def tells_apart(self, unit: str) -> bool:
+        """Whether it does not say the same of every place in a unit."""
+        return self._tells_apart and (not self.use.units or self._covers_unit(unit))
+
     def outside(self, place: Place) -> Outside | None:
         """Why the row does not cover the place; ``None`` if it does.
 
@@ -157,17 +169,25 @@ class Row:
         be shown, not assumed.
         """
         use = self.use
-        if use.units and not any(_unit_covers(unit, place.unit) for unit in use.units):
+        if use.units and not self._covers_unit(place.unit):
             return Outside("the unit", "elsewhere" if place.unit else "unknown")
-        if use.hosts and not self._machines.cover((place.host, *place.names)):
-            if is_pseudonym(place.host):
-                return Outside("the machine", "hidden")
-            return Outside("the machine", "elsewhere" if place.host else "unknown")
+        if use.hosts and not self._machines.cover(place):
+            return _other_machine(place)
         if use.allowed_device_groups and not _fits(use.allowed_device_groups, place.groups):
             return Outside("the device group", "elsewhere" if place.groups else "unknown")
         if use.environments and not _fits(use.environments, (place.environment,)):
             return Outside("the environment", "elsewhere" if place.environment else "unknown")
         return None
+
+    @functools.cached_property
+    def _machines(self) -> Machines:
+        return Machines(self.use.hosts)
+
+    def _covers_unit(self, unit: str) -> bool:
+        known = self._units.get(unit)
+        if known is None:
+            known = self._units[unit] = any(_unit_covers(wide, unit) for wide in self.use.units)
+        return known
 
 
 class Outside(NamedTuple):
@@ -175,6 +195,17 @@ class Outside(NamedTuple):
 
     what: Literal["the unit", "the machine", "the device group", "the environment"]
     how: Literal["elsewhere", "unknown", "hidden"]
+
+
+_ELSEWHERE: Final = Outside("the machine", "elsewhere")
+_UNKNOWN: Final = Outside("the machine", "unknown")
+_HIDDEN: Final = Outside("the machine", "hidden")
+
+
+def _other_machine(place: Place) -> Outside:
+    if not place.host:
+        return _UNKNOWN
+    return _HIDDEN if _known_as(place.host).is_pseudonym else _ELSEWHERE
 
 
 class Ruling(msgspec.Struct, frozen=True):

@@ -65,6 +65,5 @@ class _Rule:
             return True
         found = self._here.get(asset)
         if found is None:
-            place = self._place_of(asset)
-            found = self._here[asset] = self._machines.cover((place.host, *place.names))
+            found = self._here[asset] = self._machines.cover(self._place_of(asset))
         return found

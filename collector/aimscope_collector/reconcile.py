@@ -160,39 +160,40 @@ class _Judge:
             self._find(service, name, unit, cases, elsewhere)
 
     def _cases(self, service_id: str, seen: Sequence[Sighting]) -> list[_Case]:
-        """Sightings by what the rows say of their machines; all of them together where no row tells machines apart."""
+        """Sightings by what the rows say of their machines; all together where none tells machines apart."""
         service = self._rules.known.get(service_id)
         rows = self._rules.about(service_id) if service else self._rules.about_unknown(seen)
-        limited = [row for row in rows if row.is_limited]
-        if not limited:
-            return [self._case(service, service_id, rows, {}, (), seen)]
+        anywhere = self._where[seen[0].asset]  # in the unit, which is the same for all of them
+        telling = [row for row in rows if row.tells_apart(anywhere.unit)]
+        how = {row: row.outside(anywhere) for row in rows}
+        if not telling:
+            return [self._case(service, service_id, how, (anywhere,), seen)]
         stand: dict[str, tuple[Outside | None, ...]] = {}
         alike: dict[tuple[Outside | None, ...], list[Sighting]] = defaultdict(list)
         for sighting in seen:
             outside = stand.get(sighting.asset)
             if outside is None:
                 place = self._where[sighting.asset]
-                outside = stand[sighting.asset] = tuple([row.outside(place) for row in limited])
+                outside = stand[sighting.asset] = tuple([row.outside(place) for row in telling])
             alike[outside].append(sighting)
-        assets: dict[tuple[Outside | None, ...], list[Place]] = defaultdict(list)
+        places: dict[tuple[Outside | None, ...], list[Place]] = defaultdict(list)
         for asset, outside in stand.items():
-            assets[outside].append(self._where[asset])
+            places[outside].append(self._where[asset])
         found = []
         for outside, here in alike.items():
-            how = dict(zip(limited, outside, strict=True))
-            found.append(self._case(service, service_id, rows, how, assets[outside], here))
+            how.update(zip(telling, outside, strict=True))
+            found.append(self._case(service, service_id, how, places[outside], here))
         return found
 
     def _case(
         self,
         service: Service | None,
         service_id: str,
-        rows: Iterable[Row],
-        stand: Mapping[Row, Outside | None],
+        how: Mapping[Row, Outside | None],
         places: Sequence[Place],
         seen: Sequence[Sighting],
     ) -> _Case:
-        ruling, notes = decide(rule(row, stand.get(row), places, self._today) for row in rows)
+        ruling, notes = decide(rule(row, outside, places, self._today) for row, outside in how.items())
         if self._rules.inventory is None:
             return _Case(seen, "observed", ("There is no inventory to judge by.",), notes)
         if ruling is not None:
