@@ -118,7 +118,7 @@ def _check(request: Request) -> None:
     for path, place in places.items():
         for other, there in places.items():
             rotated = there.parent == place.parent and belongs(there, place.name)
-            if path is not other and (there == place.parent or rotated):
+            if path is not other and (there in place.parents or rotated):
                 raise Failure(f"{clean(str(path))} would be read twice: {clean(str(other))} is followed too")
         try:
             mode = path.stat().st_mode

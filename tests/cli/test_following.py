@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
+from aimscope_agent.intake import decompress
 from aimscope_agent.ledger import Ledger
 from aimscope_cli import following
 from tests.cli.conftest import Answer, Run
@@ -80,6 +82,31 @@ def test_a_long_stretch_without_ai_is_no_end(once: Run, log: Path) -> None:
         file.write(lines(7))
     assert log.stat().st_size > 40_000_000
     assert total(once(log)) == 7
+
+
+def test_a_log_that_this_installation_cannot_read_is_no_complete_look(
+    aimscope: Run, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = log.with_name("access.log.zst")
+    packed.write_bytes(zstandard.compress(lines(12).encode()))
+    monkeypatch.setattr(decompress, "zstandard", None)
+    answer = aimscope("watch", "--once", "--log", packed, "--strict-coverage", "--state", log.parent / "kept")
+    assert answer.exit_code == 4
+    assert "partial" in answer.stdout
+    assert "compressed with zstd, which is not installed" in answer.stdout
+    assert "pip install 'aimscope[gateway]'" in answer.stdout
+    read = aimscope("scan", "logs", packed)
+    assert (read.exit_code, "pip install 'aimscope[gateway]'" in read.stderr) == (2, True)
+
+
+def test_the_folders_in_a_folder_are_followed(once: Run, log: Path) -> None:
+    (log.parent / "sub" / "deep").mkdir(parents=True)
+    (log.parent / "sub" / "deep" / "other.log").write_text(lines(12, start=100))
+    log.write_text(lines(12))
+    answer = once(log.parent)
+    assert (total(answer), reasons(answer)) == (24, [])
+    assert total(once(log.parent)) == 24
+    assert "would be read twice" in once(log.parent, log.parent / "sub" / "deep" / "other.log").stderr
 
 
 @pytest.mark.parametrize("press", [False, True], ids=["plain", "gz"])
