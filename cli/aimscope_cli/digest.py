@@ -122,6 +122,7 @@ class Blind(msgspec.Struct, frozen=True):
 def figures_of(evidence: Iterable[Evidence]) -> Figures:
     """The totals."""
     seen = tuple(evidence)
+    passed = [one for one in seen if not is_blocked(one)]  # what a filter answers is not from the service
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for one in seen:
         if one.kind in _WORDS:
@@ -130,8 +131,8 @@ def figures_of(evidence: Iterable[Evidence]) -> Figures:
         devices=len({one.asset for one in seen if one.asset}),
         users=len({one.subject for one in seen if one.subject}),
         counts=dict(sorted(counts.items(), key=lambda item: -item[1])),
-        sent=_total(one.bytes_out for one in seen),
-        received=_total(one.bytes_in for one in seen),
+        sent=_total(one.bytes_out for one in passed),
+        received=_total(one.bytes_in for one in passed),
         blocked=sum(one.count for one in seen if is_blocked(one)),
         first=min((one.first for one in seen if one.first), default=0),
         last=max((one.last for one in seen), default=0),

@@ -62,6 +62,11 @@ def heading(verdict: Verdict, presence: str, kinds: Iterable[str]) -> str:
     return _HEADINGS[_place(verdict, presence, kinds, blocked=presence == "attempted")]
 
 
+def heading_of(row: Row) -> str:
+    """The heading under which a finding stands."""
+    return _HEADINGS[_place_of(row)]
+
+
 def presence_of(row: Row) -> str:
     """How far the evidence of a finding shows use; empty where there is none."""
     if row.presence is None:
@@ -75,7 +80,7 @@ def sections(report: Report) -> tuple[Section, ...]:
     """The findings under their headings, in the order in which a reader wants them."""
     found: dict[tuple[Verdict, Extent], list[Row]] = {}
     for row in report.findings:
-        found.setdefault(_place(row.verdict, row.presence or "", _kinds(row), blocked=row.blocked), []).append(row)
+        found.setdefault(_place_of(row), []).append(row)
     return tuple(Section(*place, _HEADINGS[place], tuple(found[place])) for place in _ORDER if place in found)
 
 
@@ -101,6 +106,10 @@ def undecided(report: Report) -> int:
 def _kinds(row: Row) -> tuple[str, ...]:
     """Kinds of the evidence that shows the most."""
     return tuple(one.kind for one in row.evidence if one.presence == row.presence)
+
+
+def _place_of(row: Row) -> tuple[Verdict, Extent]:
+    return _place(row.verdict, row.presence or "", _kinds(row), blocked=row.blocked)
 
 
 def _place(verdict: Verdict, presence: str, kinds: Iterable[str], *, blocked: bool) -> tuple[Verdict, Extent]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html.parser
 import io
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -163,6 +164,12 @@ def test_volumes_nobody_knows_are_not_zero() -> None:
     assert "0 B sent" in figures_of((seen(1, bytes_out=0),)).sentence()
 
 
+def test_the_page_that_a_filter_shows_is_nothing_received_from_the_service() -> None:
+    sum_ = figures_of((blocked(1, bytes_in=3000), seen(1, bytes_in=5000))).sentence()
+    assert sum_ == "1 device, 1 user, 2 requests, 5.0 kB received, 1 blocked, 2026-11-23 12:00 – 13:00 UTC"
+    assert "received" not in figures_of((blocked(1, bytes_in=3000),)).sentence()
+
+
 @pytest.mark.parametrize(
     ("size", "said"),
     [(None, ""), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_499, "999 kB"), (999_600, "1.0 MB"),
@@ -245,6 +252,16 @@ def test_what_is_blocked_needs_no_decision() -> None:
     assert conclusion(both).startswith("2 AI services: 1 unregistered, 1 prohibited but blocked")
     alone = report(finding(blocked(1), verdict="prohibited"))
     assert "none is used that is unregistered or prohibited" in Table(render("html", alone)).said
+
+
+@pytest.mark.parametrize(
+    ("evidence", "level", "said"),
+    [(blocked(1), "note", "Prohibited, and blocked"), (seen(1), "error", "Prohibited, and in use")],
+)
+def test_a_dashboard_is_not_alarmed_by_what_was_blocked(evidence: Evidence, level: str, said: str) -> None:
+    (run,) = json.loads(render("sarif", report(finding(evidence, verdict="prohibited"))))["runs"]
+    (result,) = run["results"]
+    assert (result["level"], said in result["message"]["text"]) == (level, True)
 
 
 # hints

@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from aimscope_cli.report import WORDS, Evidence, Report, Row
+from aimscope_cli.report import Evidence, Report, Row
+from aimscope_cli.wording import heading_of
 
 _LEVELS: Final = {"prohibited": "error", "unregistered": "error", "authorised": "none", "dormant": "none"}
+_URGENT: Final = frozenset({"prohibited", "unregistered"})
 _LINE: Final = re.compile(r"^(.*):(\d+)$")
 
 
@@ -61,9 +63,9 @@ def _result(row: Row, evidence: Evidence, rule: int) -> dict[str, Any]:
     return {
         "ruleId": f"aimscope/{row.service}",
         "ruleIndex": rule,
-        "level": _LEVELS.get(row.verdict, "warning"),
+        "level": "note" if row.blocked and row.verdict in _URGENT else _LEVELS.get(row.verdict, "warning"),
         "kind": "pass" if row.verdict in {"authorised", "dormant"} else "fail",
-        "message": {"text": f"{row.name}: {WORDS[row.verdict]}. {evidence.kind}: {told}."},
+        "message": {"text": f"{row.name}: {heading_of(row)}. {evidence.kind}: {told}."},
         "locations": [_location(source) for source in evidence.sources if source],
         "partialFingerprints": {"aimscope/v1": f"{row.service}|{evidence.kind}|{told}|{evidence.subject}{on}"},
         "properties": {"verdict": row.verdict, "identity": evidence.identity, "presence": evidence.presence},
