@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
+import random
 import sys
 from pathlib import Path
 
 import pytest
 
+from aimscope_agent.logs.registry import built_in
 from tests.cli.conftest import Run
 
 ZEEK = {"ts": 1_795_000_000.5, "id.orig_h": "192.0.2.7", "id.resp_h": "198.51.100.3", "trans_depth": 1, "uri": "/"}
@@ -156,6 +159,22 @@ def test_an_own_format(aimscope: Run, tmp_path: Path) -> None:
     (tmp_path / "corp-proxy.yaml").rename(tmp_path / "formats" / "corp-proxy.yaml")
     assert "corp-proxy" in aimscope("logs", "formats", "house").stdout
     assert services(aimscope("scan", "logs", "proxy.log", "--json").stdout) == {"claude": 1}
+
+
+def test_a_header_says_where_the_columns_are(aimscope: Run, tmp_path: Path) -> None:
+    form = built_in()["netskope-transaction-csv"]
+    sample = Path(__file__).parents[1] / "_data" / "formats" / form.name / "sample.log"
+    rows = [dict(zip(form.map.options.columns, row, strict=False)) for row in csv.reader(sample.open(newline=""))]
+    shuffled = list(rows[0])
+    random.Random(3).shuffle(shuffled)
+    assert shuffled[0] not in form.map.recognise.fields
+    with (tmp_path / "export.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, shuffled)
+        writer.writeheader()
+        writer.writerows(rows)
+    assert services(aimscope("scan", "logs", "export.csv", "--json").stdout) == {"chatgpt": 1, "openai-api": 1}
+    (tmp_path / "export.csv").write_text("".join((tmp_path / "export.csv").read_text().splitlines(keepends=True)[1:]))
+    assert aimscope("scan", "logs", "export.csv").exit_code == 2  # without its header nobody knows
 
 
 def test_a_malformed_own_format_names_file_and_field(aimscope: Run, tmp_path: Path) -> None:
