@@ -218,8 +218,10 @@ class _Judge:
         personal = any(self._personal(case) for case in cases)
         apart = "personal_account" in broken
         reasons = _merged(cases)
-        if broken or elsewhere:
-            reasons += (f"Not all of it: see {', '.join((*broken, *elsewhere))}.",)
+        if broken:
+            reasons += (f"Not all of it: see {', '.join(broken)}.",)
+        if elsewhere:
+            reasons += (f"Not on all machines: see {', '.join(elsewhere)}.",)
 
         def finding(
             condition: str, verdict: Verdict, reasons: tuple[str, ...], shown: tuple[Sighting, ...], personal: bool
@@ -267,6 +269,8 @@ class _Judge:
         Rows for a whole vendor or category do not promise that anything is used; and a row of which one service was
         seen is in use.
         """
+        if not coverage:
+            return []
         here = self._where.home
         rulings: dict[str, list[Ruling]] = defaultdict(list)
         for rows in self._rules.systems:
