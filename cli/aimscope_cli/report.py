@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from aimscope_collector.conditions import BREACHES
 from aimscope_collector.evidence import describe
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, RiskRating, Verdict
 from aimscope_signatures.kinds import Identity, Presence
@@ -220,11 +221,19 @@ def remarks_of(evidence: Evidence) -> tuple[str, ...]:
     return (*found, *((f"is handed {secrets}",) if secrets else ()))
 
 
+def what_of(row: Row) -> str:
+    """What is used: a service, or AI in no catalogue by what it is. Several findings may be about one use."""
+    if row.service:
+        return row.service
+    what, _, apart = row.condition.rpartition(": ")
+    return what if what and apart in {*VERDICTS, *BREACHES} else row.condition
+
+
 def summary_of(rows: Sequence[Row]) -> dict[str, int]:
     """How many services have each verdict; a service with two findings counts under the more serious one."""
     worst: dict[str, Verdict] = {}
     for row in rows:
-        which = row.service or row.condition  # AI in no catalogue is told apart by its evidence
+        which = what_of(row)
         known = worst.get(which)
         if known is None or VERDICTS.index(row.verdict) < VERDICTS.index(known):
             worst[which] = row.verdict

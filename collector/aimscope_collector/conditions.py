@@ -15,6 +15,14 @@ from aimscope_collector.inventory.problems import printable
 from aimscope_collector.services import below_any
 from aimscope_signatures.model import Sighting
 
+BREACHES: Final = (
+    "personal_account",
+    "no_stored_credentials",
+    "no_remote_mcp",
+    "allowed_domains",
+    "allowed_processes",
+)
+"""What may be broken."""
 _NAMED: Final = 5
 
 
