@@ -18,7 +18,7 @@ from types import FrameType
 import msgspec
 
 from aimscope_agent.host.tree import clean
-from aimscope_agent.intake.capture_filter import light_filter, narrowed, traffic_filter
+from aimscope_agent.intake.capture_filter import Chosen, chosen
 from aimscope_agent.intake.pcap import Capture, CaptureError, Filter, open_capture
 from aimscope_agent.privacy import Curtain
 from aimscope_agent.recognise import Recogniser
@@ -55,6 +55,7 @@ class Reading:
         self,
         setting: Setting,
         kept: Curtain,
+        choice: Chosen,
         *,
         seen: Callable[[Seen], None] | None = None,
         found: Callable[[Seen], None] | None = None,
@@ -63,7 +64,8 @@ class Reading:
         """``seen`` is told every name, ``found`` those worth it, ``observed`` what they became when that is known."""
         matcher = Matcher(setting.catalogue)
         self.recogniser = Recogniser(matcher, curtain=kept)
-        self.dissector = Dissector(self._observed, Sieve(matcher), seen, found)
+        self.dissector = Dissector(self._observed, Sieve(matcher), seen, found, choice.passes)
+        self._choice = choice
         self.started = int(time.time())
         self._also = observed
         self._looks: list[Look] = []
@@ -118,6 +120,8 @@ class Reading:
         self.dissector.finish()
         refused = self.recogniser.tally.refused
         notes = (f"{refused:,} sightings were left out: too many to keep apart.",) if refused else ()
+        if self._choice.note:
+            notes = (*notes, self._choice.note)
         outcome = Outcome(
             scope=scope,
             target=target,
@@ -143,8 +147,8 @@ def run(request: Request) -> Report:
     setting = prepare(request.inventory, request.unit)
     kept = curtain(settings())
     printer = NamePrinter(veil_of(kept)) if request.names else None
-    reading = Reading(setting, kept, seen=printer.take if printer else None)
-    wanted, lighter = _filters(request.expression)
+    choice = choose(request.expression)
+    reading = Reading(setting, kept, choice, seen=printer.take if printer else None)
     for path in request.paths:
         if str(path) != "-" and not path.is_fifo():  # a pipe can be opened once
             opened(path).close()  # said before a long look
@@ -154,7 +158,7 @@ def run(request: Request) -> Report:
             reading.skip(source)
             continue
         with (
-            opened(path, wanted, lighter) as capture,
+            opened(path, choice.thorough, choice.light) as capture,
             byte_progress(request.quiet, capture.size, capture.done, path.name),
         ):
             reading.read(source, capture)
@@ -164,11 +168,12 @@ def run(request: Request) -> Report:
     return report
 
 
-def _filters(expression: str) -> tuple[Filter, Filter]:
-    """What is worth reading, and the filter to begin with. ``expression`` is the user's own."""
-    if not expression:
-        return traffic_filter, light_filter
-    return narrowed(expression), narrowed(expression, light_filter)
+def choose(expression: str) -> Chosen:
+    """What is worth reading. ``expression`` is the user's own. Raises ``Failure``."""
+    try:
+        return chosen(expression)
+    except CaptureError as error:
+        raise Failure(str(error)) from None
 
 
 def opened(path: Path, wanted: Filter = None, lighter: Filter = None) -> Capture:

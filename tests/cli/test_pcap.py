@@ -239,3 +239,33 @@ def test_evidence_names_the_capture_that_showed_it(aimscope: Run, tmp_path: Path
     (row,) = report(aimscope("scan", "pcap", one, opened, other, "--json"))["findings"]
     places = {evidence["kind"]: evidence["sources"] for evidence in row["evidence"]}
     assert places == {"tls.client_hello": [str(one)], "dns.query": [str(one)], "connection": [str(opened)]}
+
+
+def tagged(frame: bytes) -> bytes:
+    return frame[:12] + b"\x81\0\0\x64" + frame[12:]
+
+
+def test_an_own_filter_holds_for_what_is_tagged(aimscope: Run, tmp_path: Path) -> None:
+    frames = [*traffic(), *traffic("claude.ai", client="10.9.0.1")]
+    path = capture(tmp_path / "a.pcap", *map(tagged, frames))
+    for expression, names in (
+        ("net 10.9.0.0/16", ["claude.ai"]),
+        ("not net 10.9.0.0/16", ["api.openai.com"]),
+        ("net 10.8.0.0/16", []),
+    ):
+        answer = aimscope("scan", "pcap", path, "--names", "-q", "--filter", expression)
+        assert [json.loads(line)["name"] for line in answer.stdout.splitlines()] == names
+    found = report(aimscope("scan", "pcap", path, "--json", "--filter", "vlan 100 and net 10.9.0.0/16"))
+    assert [row["service"] for row in found["findings"]] == ["claude"]
+    assert "is about frames" in " ".join(found["notes"])
+
+
+def test_an_own_filter_is_refused_where_nothing_can_apply_it(
+    aimscope: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aimscope_agent.intake.capture_filter.libpcap", None)
+    path = capture(tmp_path / "a.pcap", *traffic())
+    answer = aimscope("scan", "pcap", path, "--filter", "tcp")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "pip install 'aimscope[gateway]'" in answer.stderr
+    assert aimscope("scan", "pcap", path, "--json").exit_code == 0

@@ -194,6 +194,19 @@ class Network:
         return Datagram(ends, protocol, payload, 0, len(payload))
 
 
+def outermost(link: int, data: bytes) -> int | None:
+    """Where the first IP packet of a frame begins, past tags and labels. None if there is none. Never raises."""
+    try:
+        layer = network_layer(link, data)
+        for _ in range(_MOST_LAYERS):
+            if layer is None or layer[0] in {IPV4, IPV6}:
+                return layer[1] if layer is not None else None
+            layer = unwrapped(layer, data)
+    except (KeyError, IndexError, error):
+        pass
+    return None
+
+
 def _with_ports(packet: Datagram) -> Datagram:
     ends, protocol, data, start, end, cut = packet
     if protocol not in {TCP, UDP}:

@@ -9,6 +9,7 @@ from typing import Final
 from aimscope_agent.protocols import dns
 from aimscope_agent.protocols.ip import Network
 from aimscope_agent.protocols.quic_crypto import V1, client_keys
+from aimscope_agent.traffic.choice import Choice
 from aimscope_agent.traffic.connections import Connections
 from aimscope_agent.traffic.flow import Key, ends
 from aimscope_agent.traffic.hellos import Hellos
@@ -40,7 +41,7 @@ class Dissector:
 
     ``sieve`` says which names are worth an observation. An observation of a connection is told when it ends, when it
     is given up, or by ``finish``: only then is its volume known. Names are told at once: to ``seen`` every one, to
-    ``found`` those worth an observation.
+    ``found`` those worth an observation. ``passes`` says of which IP packets anything is told at all.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Dissector:
         sieve: Wanted,
         seen: Callable[[Seen], None] | None = None,
         found: Callable[[Seen], None] | None = None,
+        passes: Callable[[bytes], int] | None = None,
     ) -> None:
         self.names = Names(observe, sieve, seen, found)
         self.network = Network()
@@ -57,7 +59,7 @@ class Dissector:
         self.hellos = Hellos(self.names)
         self._earliest = 0.0
         self._latest = 0.0
-        self._datagram = self.network.datagram
+        self._datagram = self.network.datagram if passes is None else Choice(self.network, passes).datagram
         self._segment = self.connections.datagram
 
     @property
