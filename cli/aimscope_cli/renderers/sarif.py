@@ -20,7 +20,12 @@ def render(report: Report) -> str:
     """One rule per service, one result per piece of evidence, with a fingerprint that survives a re-scan."""
     rules = {row.service: _rule(row) for row in report.findings}
     order = list(rules)
-    results = [_result(row, evidence, order.index(row.service)) for row in report.findings for evidence in row.evidence]
+    results = [
+        _result(row, evidence, rule, heading)
+        for row in report.findings
+        for rule, heading in [(order.index(row.service), heading_of(row))]
+        for evidence in row.evidence
+    ]
     notifications = [
         {"level": "warning", "message": {"text": f"{part.sensor}: {gap.source}: {gap.status.value}: {gap.reason}"}}
         for part in report.coverage
@@ -57,7 +62,7 @@ def _rule(row: Row) -> dict[str, Any]:
     }
 
 
-def _result(row: Row, evidence: Evidence, rule: int) -> dict[str, Any]:
+def _result(row: Row, evidence: Evidence, rule: int, heading: str) -> dict[str, Any]:
     told = ", ".join(f"{name} {value}" for name, value in evidence.fields.items())
     on = f"|{evidence.asset}" if evidence.asset else ""
     return {
@@ -65,7 +70,7 @@ def _result(row: Row, evidence: Evidence, rule: int) -> dict[str, Any]:
         "ruleIndex": rule,
         "level": "note" if row.blocked and row.verdict in _URGENT else _LEVELS.get(row.verdict, "warning"),
         "kind": "pass" if row.verdict in {"authorised", "dormant"} else "fail",
-        "message": {"text": f"{row.name}: {heading_of(row)}. {evidence.kind}: {told}."},
+        "message": {"text": f"{row.name}: {heading}. {evidence.kind}: {told}."},
         "locations": [_location(source) for source in evidence.sources if source],
         "partialFingerprints": {"aimscope/v1": f"{row.service}|{evidence.kind}|{told}|{evidence.subject}{on}"},
         "properties": {"verdict": row.verdict, "identity": evidence.identity, "presence": evidence.presence},
