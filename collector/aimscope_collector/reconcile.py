@@ -6,6 +6,7 @@ The result depends on what its arguments say, never on their order.
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -211,7 +212,7 @@ class _Judge:
     ) -> None:
         """The finding about cases of one verdict, and one for each condition they break."""
         service = self._rules.known.get(service_id)
-        seen = tuple(sighting for case in cases for sighting in case.seen)
+        seen = _together(case.seen for case in cases)
         rows = tuple(dict.fromkeys(case.ruling.use.label for case in cases if case.ruling))
         self.decided.update(rows)
         broken = self._broken(cases)
@@ -245,7 +246,7 @@ class _Judge:
 
         self.findings.append(finding(condition, cases[0].verdict, reasons, seen, personal and not apart))
         for name, several in broken.items():
-            shown = tuple(sighting for breach in several for sighting in breach.sightings)
+            shown = _together(breach.sightings for breach in several)
             why = tuple(dict.fromkeys(breach.reason for breach in several))[:_MOST_REASONS]
             about_account = name == "personal_account"
             self.findings.append(finding(_named(condition, name), several[0].verdict, why, shown, about_account))
@@ -304,6 +305,11 @@ class _Judge:
 def _named(condition: str, more: str) -> str:
     """What is told of AI in no catalogue, and what tells one finding about it from another."""
     return ": ".join(part for part in (condition, more) if part)
+
+
+def _together(several: Iterable[Sequence[Sighting]]) -> tuple[Sighting, ...]:
+    first, *others = several
+    return evidence.ordered(itertools.chain(first, *others)) if others else tuple(first)
 
 
 def _sure(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
