@@ -54,6 +54,10 @@ class Network:
         """Packets whose missing pieces were given up."""
         return self._fragments.evicted
 
+    def finish(self) -> None:
+        """Nothing more comes: what waits for its pieces is given up."""
+        self._fragments.finish()
+
     def datagram(self, link: int, data: bytes, at: float, wire_length: int) -> Datagram | None:
         """The innermost packet of a frame, or the one its last fragment completes.
 

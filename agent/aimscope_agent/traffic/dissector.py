@@ -87,6 +87,7 @@ class Dissector:
 
     def finish(self) -> None:
         """Nothing more comes."""
+        self.network.finish()
         self.connections.finish()
         self.hellos.finish()
 

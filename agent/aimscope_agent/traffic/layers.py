@@ -84,6 +84,8 @@ def began(data: bytes, start: int, end: int) -> bool:
 
 def lacking(flow: Flow, stream: Stream) -> bool:
     """Whether a name is likely to be in what was never captured of a connection's first words."""
+    if flow.http2 is not None:
+        return not flow.named
     if flow.named or flow.layer is not begin:
         return False
     if stream.ready:
@@ -159,6 +161,8 @@ def _http2(flow: Flow, data: bytes, start: int, end: int, listener: Listener) ->
     for request in state.feed(data[start:end]):
         kind: NameKind = "http_connect" if request.is_connect else "http2_authority"
         listener.name(flow, kind, request.host, request.method, request.path, request.user_agent)
+    if state.broken and not flow.named:
+        listener.unfinished(flow)
     return None if state.broken else end
 
 

@@ -42,7 +42,10 @@ def watch(
         typer.Option(help="Listen for syslog: udp://, tcp:// or tls://ADDRESS:PORT. Repeatable."),
     ] = None,
     expression: Annotated[
-        str, typer.Option("--filter", help="Only packets that this BPF expression lets pass, e.g. 'net 10.1.0.0/16'.")
+        str,
+        typer.Option(
+            "--filter", help="Only packets that this BPF expression lets pass, also in tunnels, e.g. 'net 10.1.0.0/16'."
+        ),
     ] = "",
     seconds: Annotated[float | None, typer.Option("--for", min=0.1, help="End after so many seconds.")] = None,
     user: Annotated[

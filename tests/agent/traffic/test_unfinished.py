@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.agent.traffic.watching import Watcher
-from tests.agent.traffic.wire import ACK, CLIENT, SERVER, Tcp, dns, hello, request, tcp
+from tests.agent.traffic.wire import ACK, CLIENT, RESOLVER, SERVER, Tcp, dns, hello, query, request, tcp, udp
 
 from aimscope_agent.protocols import http2
 
@@ -124,6 +124,31 @@ def test_http2_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.blind == [(CLIENT, "HTTP/2 connections that could not be read", 1)]
     (gap,) = seen.dissector.names.blind.gaps()
     assert gap.remedy == "pip install 'aimscope[gateway]'"
+
+
+def test_http2_of_which_the_first_request_was_not_captured_or_is_none() -> None:
+    connection = Tcp(port=8080)
+    begun = [*connection.open(), connection.send(SETTINGS)]
+    connection.unseen(sent=60)
+    assert watched(begun, connection.send(b"\0\0\4\3" + bytes(9)), connection.close()).blind == [
+        (CLIENT, UNFINISHED, 1)
+    ]
+    broken = Tcp(port=8080)
+    assert watched(broken.open(), broken.send(SETTINGS + b"\0\0\1\1\4\0\0\0\1\xff")).blind == [(CLIENT, UNFINISHED, 1)]
+
+
+def test_fragments_of_which_a_piece_was_never_captured() -> None:
+    whole = udp(CLIENT, RESOLVER, (40_000, 53), query("asked.example"))
+    head, body = whole[14:34], whole[34:]
+    pieces = []
+    for offset, more in ((0, 0x20), (16, 0)):
+        piece = body[offset : offset + 16] if more else body[offset:]
+        size = (20 + len(piece)).to_bytes(2)
+        pieces.append(whole[:14] + head[:2] + size + head[4:6] + bytes([more, offset // 8]) + head[8:] + piece)
+    seen = watched(pieces)
+    assert (seen.names, seen.dissector.network.fragments_evicted) == ([("dns_qname", "asked.example")], 0)
+    seen = watched(pieces[:1])
+    assert (seen.names, seen.dissector.network.fragments_evicted) == ([], 1)
 
 
 def test_http2_with_it() -> None:

@@ -36,7 +36,10 @@ def pcap(
         ),
     ] = False,
     expression: Annotated[
-        str, typer.Option("--filter", help="Only packets that this BPF expression lets pass, e.g. 'net 10.1.0.0/16'.")
+        str,
+        typer.Option(
+            "--filter", help="Only packets that this BPF expression lets pass, also in tunnels, e.g. 'net 10.1.0.0/16'."
+        ),
     ] = "",
     unit: Annotated[str, typer.Option(help="Organisational unit, for rules of the inventory.")] = "",
     explain: Explain = False,
