@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.agent.frames import PLAIN, over_4, udp
+from tests.agent.frames import PLAIN, WRAPPED, over_4, udp
+from tests.agent.traffic.wire import query
 from tests.end_to_end.program import AIMSCOPE, environment
 
 pytestmark = pytest.mark.e2e
@@ -200,3 +201,49 @@ def test_a_report_that_could_not_be_written_is_said_before_capturing(
     open_folder.chmod(0o1777)
     (open_folder / "roots").touch()
     assert watched(open_folder, *options, open_folder / "roots").returncode == 2, "what is root's is not replaced"
+
+
+SENDING = """
+import socket, time
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(("one", 0))
+for _ in range(40):
+    for frame in {frames!r}:
+        raw.send(frame)
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("net 192.0.2.0/24", True),
+        ("net 10.9.0.0/16", False),
+        ("not host 192.0.2.1", False),
+        ("not net 10.9.0.0/16", True),
+    ],
+)
+def test_a_filter_on_live_traffic_holds_for_what_is_wrapped(expression: str, found: bool, tmp_path: Path) -> None:
+    for tool in ("unshare", "ip"):
+        if not shutil.which(tool):
+            pytest.skip(f"needs {tool}")
+    frames = [
+        bytes(WRAPPED[wrap](over_4(udp(40_000, 53, query("api.openai.com", ident)))))
+        for ident, wrap in enumerate(("qinq", "mpls", "pppoe", "vxlan", "gre"))
+    ]
+    watch = [AIMSCOPE, "watch", "-i", "other", "--for", "3", "--json", "-q", "--filter", expression]
+    script = SET_UP + '"$0" -c "$1" & shift; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script, sys.executable, SENDING.format(frames=frames), *map(str, watch)],
+        env=environment(tmp_path, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if "Operation not permitted" in done.stderr and "unshare" in done.stderr:
+        pytest.skip("needs a network namespace")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert bool(report["findings"]) is found
+    assert report["coverage"][0]["counts"]["names"] == len(frames) * found
