@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -113,6 +114,70 @@ def test_what_cannot_be_recognised_is_an_error_that_says_how_to_go_on(aimscope: 
     assert aimscope("scan", "logs", "none.log").exit_code == 2
     assert "no format 'x'" in aimscope("scan", "logs", "http.log", "--format", "x").stderr
     assert "no time zone" in aimscope("scan", "logs", "http.log", "--zone", "Mars").stderr
+
+
+def test_one_file_that_cannot_be_read_does_not_keep_the_others_from_being_read(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("buy milk\n")
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(LOG.encode())[:12])
+    (tmp_path / "bad.gz").write_bytes(gzip.compress(LOG.encode())[:-8] + bytes(8))
+    answer = aimscope("scan", "logs", "notes.txt", "http.log", "cut.gz", "bad.gz", "--json")
+    assert answer.exit_code == 2
+    assert services(answer.stdout) == {"claude": 2}
+    assert "not read: notes.txt, cut.gz, bad.gz" in answer.stderr
+    report = json.loads(answer.stdout)
+    (part,) = (part for part in report["coverage"] if part["sensor"] == "files")
+    told = {gap["source"]: (gap["status"], gap["reason"].partition(":")[0]) for gap in part["gaps"]}
+    assert (part["status"], report["complete"]) == ("failed", False)
+    assert told == {
+        "notes.txt": ("failed", "its lines fit no known format"),
+        "cut.gz": ("failed", "the compressed file ends before its end"),
+        "bad.gz": ("failed", "damaged gzip"),
+    }
+    assert [gap.get("remedy", "")[:13] for gap in part["gaps"] if gap["source"] == "notes.txt"] == ["--format NAME"]
+
+
+def test_where_nothing_can_be_read_the_first_failure_is_the_answer(aimscope: Run, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("buy milk\n")
+    answer = aimscope("scan", "logs", "a.txt", "b.txt")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "a.txt: its lines fit no known format" in answer.stderr
+
+
+def squid(host: str) -> str:
+    return f"1795000000.123     90 10.0.0.7 TCP_TUNNEL/200 512 CONNECT {host}:443 ann HIER_DIRECT/192.0.2.1 -\n"
+
+
+def test_a_larger_log_that_is_mostly_torn_is_told_by_a_sample(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "torn.log").write_text(squid("claude.ai") * 3_000 + "x 1\n" * 40_000)
+    assert 400_000 < (tmp_path / "torn.log").stat().st_size < 524_288  # a single block
+    answer = aimscope("scan", "logs", "torn.log", "--json")
+    assert answer.exit_code == 2
+    assert services(answer.stdout) == {"claude": 3_000}
+    (part,) = json.loads(answer.stdout)["coverage"]
+    (gap,) = part["gaps"]
+    assert (part["status"], gap["status"], part["counts"]["lines"]) == ("failed", "failed", 43_000)
+    if part["counts"]["read closely"] == 43_000:  # without the library that searches every line is read
+        assert gap["count"] == 40_000
+        return
+    assert re.match(r"about 9[1-5] % of the lines are torn or not of squid-native, by a sample of \d+", gap["reason"])
+    assert "unreadable" not in part["counts"]
+    assert gap.get("count", 1) == 1
+    every = json.loads(aimscope("scan", "logs", "torn.log", "--json", "--every-line").stdout)
+    assert every["coverage"][0]["gaps"][0]["count"] == every["coverage"][0]["counts"]["unreadable"] == 40_000
+
+
+def test_a_log_that_goes_bad_in_its_middle(aimscope: Run, tmp_path: Path) -> None:
+    good, bad = squid("www.example.com") * 12_000, "x 1\n" * 60_000
+    (tmp_path / "torn.log").write_text(good + bad + good)
+    answer = aimscope("scan", "logs", "torn.log", "--json")
+    assert answer.exit_code == 2
+    (tmp_path / "torn.log").write_text(good * 9 + bad + good * 2)
+    answer = aimscope("scan", "logs", "torn.log", "--json", "--strict-coverage")
+    (part,) = json.loads(answer.stdout)["coverage"]
+    assert (answer.exit_code, part["status"]) == (4, "partial")
+    (tmp_path / "torn.log").write_text(good * 5)
+    assert aimscope("scan", "logs", "torn.log", "--strict-coverage").exit_code == 0
 
 
 def test_a_log_that_is_mostly_unreadable(aimscope: Run, tmp_path: Path) -> None:

@@ -188,15 +188,21 @@ class LogWatch:
     def _read(self, name: str, log: _Log, pieces: Iterable[Piece], clock: int) -> None:
         for piece in pieces:
             if log.form is not None and not log.given_up:
-                scan = Scan(log.form, self._workshop, zone=self._zone, now=clock, state=log.state, held=log.held)
-                scan.block(piece.block)
-                part = scan.result(hold=True)
+                part = self._scanned(log, log.form, piece, clock)
+                if part.unreadable and part.sampled < part.lines:  # a sample: how many they are, and which, all tell
+                    part = self._scanned(log, log.form, piece, clock, search=False)
                 log.state = part.after
                 log.held = tuple(msgspec.structs.replace(one, place=_place(one.place, piece)) for one in part.held)
                 self._count(name, piece, part)
                 for sighting in _placed(part, piece):
                     self._tally.merge(sighting)
             self._moves[name] = Kept(piece.place, log.form.name if log.form else "", log.state, log.held)
+
+    def _scanned(self, log: _Log, form: Format, piece: Piece, clock: int, *, search: bool = True) -> Part:
+        held = [msgspec.structs.replace(one, told=list(one.told)) for one in log.held]
+        scan = Scan(form, self._workshop, zone=self._zone, now=clock, state=log.state, held=held, search=search)
+        scan.block(piece.block)
+        return scan.result(hold=True)
 
     def _settle(self, name: str, log: _Log, clock: int) -> None:
         """Count what waited for lines that have not come."""
