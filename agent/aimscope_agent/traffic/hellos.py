@@ -112,7 +112,7 @@ class Hellos:
     def _unread(self, key: Key, version: int, size: int, at: float) -> None:
         """A version that is in use and cannot be opened; other bytes that look like one are left out."""
         if size >= _SMALLEST_FIRST and (version in SALTS or version >> 24 in _PREFIXES):
-            self._names.blind.note("unread_quic", ends(key)[0])
+            self._names.blind.note("unread_quic" if version in SALTS else "odd_quic", ends(key)[0])
             self._finish(key, at)
 
     def _finish(self, key: Key, at: float) -> None:

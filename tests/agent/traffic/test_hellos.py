@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.agent.traffic.watching import Watcher
 from tests.agent.traffic.wire import CLIENT, SERVER, dns, udp
 
+from aimscope_agent.protocols import quic_initial
 from aimscope_agent.traffic import hellos
 
 
@@ -81,6 +82,17 @@ def test_later_packets_without_the_first_are_said() -> None:
     assert Watcher().feed(frames([bytes(later), *first])).finish().blind == [], "it had only been overtaken"
     answer = udp(SERVER, CLIENT, (443, 50_000), bytes(later))
     assert Watcher().feed(answer).finish().blind == [], "what a server sends hides nobody"
+
+
+def test_quic_that_cannot_be_opened_is_said_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = b"\xc3Q050\x08" + bytes(1_300)
+    watcher = Watcher().feed(frames([old, old])).finish()
+    assert watcher.blind == [(CLIENT, "QUIC connections of a version that cannot be opened", 1)]
+    assert Watcher().feed(frames([b"\xc3Zzzz\x08" + bytes(1_300)])).finish().blind == [], "anything may begin like that"
+    monkeypatch.setattr(quic_initial, "AVAILABLE", False)
+    watcher = Watcher().feed(frames(client())).finish()
+    assert (watcher.names, watcher.blind) == ([], [(CLIENT, "QUIC connections that could not be opened", 1)])
+    assert next(watcher.dissector.names.blind.gaps()).remedy == "pip install 'aimscope[gateway]'"
 
 
 def test_questions_over_quic_are_a_blind_spot() -> None:
