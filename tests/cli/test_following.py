@@ -99,6 +99,15 @@ def test_a_log_that_this_installation_cannot_read_is_no_complete_look(
     assert (read.exit_code, "pip install 'aimscope[gateway]'" in read.stderr) == (2, True)
 
 
+def test_torn_lines_of_a_long_log_are_all_counted(once: Run, log: Path) -> None:
+    log.write_text(lines(12) + lines(9_000, "www.example.org") + "x 1\n" * 9_000 + lines(9_000, "www.example.org"))
+    answer = once(log)
+    (part,) = report(answer)["coverage"]
+    (gap,) = part["gaps"]
+    assert (part["counts"]["unreadable"], gap["count"], total(answer)) == (9_000, 9_000, 12)
+    assert "the first: 9,013, 9,014" in gap["reason"]
+
+
 def test_the_folders_in_a_folder_are_followed(once: Run, log: Path) -> None:
     (log.parent / "sub" / "deep").mkdir(parents=True)
     (log.parent / "sub" / "deep" / "other.log").write_text(lines(12, start=100))
