@@ -15,6 +15,7 @@ from aimscope_agent.protocols.tcp import Stream
 from aimscope_agent.traffic.flow import Flow, Listener
 from aimscope_agent.traffic.seen import NameKind
 
+_DNS: Final = 53
 _LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _TLS: Final = frozenset({20, 21, 22})
 BEGINNINGS: Final = frozenset({4, 5, 13, 10}) | _TLS | _LETTERS
@@ -86,6 +87,8 @@ def lacking(flow: Flow, stream: Stream) -> bool:
     """Whether a name is likely to be in what was never captured of a connection's first words."""
     if flow.http2 is not None:
         return not flow.named
+    if flow.layer is dns_messages:
+        return flow.whole and flow.port == _DNS and bool(stream.ready)
     if flow.named or flow.layer is not begin:
         return False
     if stream.ready:

@@ -137,6 +137,18 @@ def test_http2_of_which_the_first_request_was_not_captured_or_is_none() -> None:
     assert watched(broken.open(), broken.send(SETTINGS + b"\0\0\1\1\4\0\0\0\1\xff")).blind == [(CLIENT, UNFINISHED, 1)]
 
 
+@pytest.mark.parametrize("lost", [None, 0, 1])
+def test_a_question_over_tcp_that_lacks_a_part(lost: int | None) -> None:
+    connection, text = Tcp(port=53), query("asked.example")
+    opening = connection.open()
+    parts = connection.split(len(text).to_bytes(2) + text, 2, 10)
+    seen = watched(
+        opening, [one for number, one in enumerate(parts) if number != lost + 1] if lost is not None else parts
+    )
+    assert seen.names == ([("dns_qname", "asked.example")] if lost is None else [])
+    assert seen.blind == ([] if lost is None else [(CLIENT, UNFINISHED, 1)])
+
+
 def test_fragments_of_which_a_piece_was_never_captured() -> None:
     whole = udp(CLIENT, RESOLVER, (40_000, 53), query("asked.example"))
     head, body = whole[14:34], whole[34:]
