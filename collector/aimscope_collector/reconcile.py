@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from aimscope_collector import evidence
-from aimscope_collector.authorisation import Outside, Place, Row, Ruling, Standing, decide, rule
+from aimscope_collector.authorisation import Outside, Place, Row, Ruling, Standing, decide
 from aimscope_collector.conditions import Breach, breaches, personal_accounts
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, Verdict
 from aimscope_collector.ignoring import sort_out
@@ -194,7 +194,7 @@ class _Judge:
         places: Sequence[Place],
         seen: Sequence[Sighting],
     ) -> _Case:
-        ruling, notes = decide(rule(row, outside, places, self._today) for row, outside in how.items())
+        ruling, notes = decide(Ruling(row, outside, places, self._today) for row, outside in how.items())
         if self._rules.inventory is None:
             return _Case(seen, "observed", ("There is no inventory to judge by.",), notes)
         if ruling is not None:
@@ -278,7 +278,7 @@ class _Judge:
             named = {name: row for name, row in rows.items() if row.by not in ("vendor", "category")}
             if present.isdisjoint(named):
                 for name, row in named.items():
-                    rulings[name].append(rule(row, row.outside(here), (here,), self._today))
+                    rulings[name].append(Ruling(row, row.outside(here), (here,), self._today))
         found = []
         for service_id, several in rulings.items():
             service = self._rules.known[service_id]
