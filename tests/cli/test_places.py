@@ -13,9 +13,11 @@ from aimscope_agent.config import Privacy
 from aimscope_agent.privacy import Curtain
 from aimscope_agent.traffic.seen import Seen
 from aimscope_cli import following
-from aimscope_cli.concluding import prepare
+from aimscope_cli.concluding import Outcome, conclude, prepare
+from aimscope_cli.report import Report
 from aimscope_cli.watching import Herald, Line
-from aimscope_signatures.model import Observation, Value
+from aimscope_signatures.fold import fold
+from aimscope_signatures.model import Detection, Observation, Value
 from tests.agent.intake.net_servers import site
 from tests.cli.conftest import Answer, Run
 from tests.cli.test_net import OLLAMA
@@ -233,3 +235,40 @@ def test_ai_in_no_catalogue_is_said_by_what_it_is(tmp_path: Path) -> None:
         herald.observed(Observation("http.request", fields, asset=SEVEN, at=1_763_900_000))
     assert [line.host for line in lines] == ["llm.corp.example", "other.corp.example"]
     assert {line.verdict for line in lines} == {"unknown_ai"}
+
+
+def concluded(folder: Path, asset: str, *systems: str, **about: str) -> Report:
+    """A look at something without a name of its own, at which ``asset`` used ChatGPT."""
+    seen = fold([_USE], asset)
+    told: dict[str, Any] = {"scope": "host", "target": "an image", "host": "", **_REST, **about}
+    outcome = Outcome(**told, sightings=seen)
+    return conclude(outcome, prepare(inventory(folder, *systems)))
+
+
+_SEEN = Observation("http.request", {"host": "chatgpt.com"}, at=1_763_900_000)
+_USE = Detection("chatgpt", "domains", "high", "used", (), _SEEN)
+_REST: dict[str, Any] = {"platform": "linux", "started": 1, "finished": 1, "coverage": (), "emits": {}}
+
+
+def test_an_image_without_a_name_is_no_machine_that_is_called_as_it_was_described(tmp_path: Path) -> None:
+    (row,) = concluded(tmp_path, "an image", ONLY_SEVEN.replace("10.0.0.7", "an image")).findings
+    assert (row.verdict, row.evidence[0].asset) == ("out_of_scope", "")
+    assert "the machine is not known here" in row.reasons[0]
+    (row,) = concluded(tmp_path, SEVEN, ONLY_SEVEN, scope="names", target=SEVEN).findings
+    assert (row.verdict, row.evidence[0].asset) == ("authorised", SEVEN)
+
+
+def test_a_machine_with_a_name_is_told_by_it(tmp_path: Path) -> None:
+    only = ONLY_SEVEN.replace("10.0.0.7", "laptop-7")
+    assert [row.verdict for row in concluded(tmp_path, "laptop-7", only, host="laptop-7").findings] == ["authorised"]
+    assert [row.verdict for row in concluded(tmp_path, "laptop-8", only, host="laptop-8").findings] == ["out_of_scope"]
+
+
+def test_ai_in_no_catalogue_counts_once_where_machines_are_judged_differently(aimscope: Run, tmp_path: Path) -> None:
+    asked = {"ts": 1_795_000_000.5, "id.resp_h": "198.51.100.3", "trans_depth": 1, "uri": "/v1/chat/completions"}
+    lines = [json.dumps({**asked, "id.orig_h": client, "host": "llm.corp.example"}) for client in (SEVEN, EIGHT)]
+    (tmp_path / "http.log").write_text("\n".join(lines) + "\n")
+    own = "{name: Our model, domains: [llm.corp.example], status: approved, hosts: [10.0.0.7]}"
+    answer = aimscope("scan", "logs", "http.log", "--inventory", inventory(tmp_path, own), "--json")
+    assert sorted(verdict for _, _, verdict in judged(answer)) == ["authorised", "out_of_scope"]
+    assert report(answer)["summary"] == {"out_of_scope": 1}
