@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from aimscope_cli.report import PRESENCE_WORDS, WORDS, Report, Row
+from aimscope_cli.report import PRESENCE_WORDS, WORDS, Report, Row, what_of
 from aimscope_collector.findings import VERDICTS, Verdict
 
 _LOOKED_UP: Final = frozenset({"dns.query"})
@@ -90,7 +90,7 @@ def counts(report: Report) -> tuple[tuple[Section, int], ...]:
     first: dict[str, int] = {}
     for index, section in enumerate(shown):
         for row in section.rows:
-            first.setdefault(row.service or row.condition, index)
+            first.setdefault(what_of(row), index)
     numbers = Counter(first.values())
     return tuple((section, numbers[index]) for index, section in enumerate(shown) if numbers[index])
 

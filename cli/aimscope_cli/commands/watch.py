@@ -35,7 +35,10 @@ def watch(
     ] = False,
     log: Annotated[
         list[Path] | None,
-        typer.Option("--log", help="Follow this log, however it is rotated, or every log in this folder. Repeatable."),
+        typer.Option(
+            "--log",
+            help="Follow this log, however it is rotated, or every log below a folder. Repeatable.",
+        ),
     ] = None,
     syslog: Annotated[
         list[str] | None,

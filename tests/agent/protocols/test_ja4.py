@@ -52,7 +52,6 @@ def test_order_matters_only_for_signature_algorithms() -> None:
 
 def test_transport() -> None:
     assert ja4(CHROME, quic=True) == "q" + ja4(CHROME)[1:]
-    assert ja4(CHROME, dtls=True) == "d" + ja4(CHROME)[1:]
 
 
 @pytest.mark.parametrize(
