@@ -63,9 +63,6 @@ def test_transport() -> None:
         (0x0301, "10"),
         (0x0300, "s3"),
         (0x0002, "s2"),
-        (0xFEFF, "d1"),
-        (0xFEFD, "d2"),
-        (0xFEFC, "d3"),
         (0x7F1C, "00"),
     ],
 )
