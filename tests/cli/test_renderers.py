@@ -107,6 +107,19 @@ def test_html_says_what_a_person_needs_to_know() -> None:
     assert "No AI service was found." in Page(render("html", EMPTY)).said
 
 
+def test_html_shows_what_was_not_read_and_what_a_source_cannot_tell() -> None:
+    unread = Gap("a/none.log", Status.UNSUPPORTED, "its lines fit no known format")
+    coverage = (
+        Coverage("folders", Status.UNSUPPORTED, (unread,), {"files": 1}),
+        Coverage("mcp", Status.UNSUPPORTED),
+    )
+    said = Page(render("html", msgspec.structs.replace(EMPTY, coverage=coverage, complete=False))).said
+    assert "its lines fit no known format" in said
+    assert "a/none.log" in said
+    assert "folders (" not in said
+    assert "mcp (does not exist on this platform)" in said
+
+
 def test_text_cannot_steer_a_terminal_and_explains_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
     from aimscope_cli.renderers import text
     from aimscope_cli.showing import show

@@ -18,7 +18,7 @@ _STATUS_WORDS = {
     Status.PARTIAL: "in part",
     Status.DENIED: "was not allowed to look",
     Status.FAILED: "could not look",
-    Status.UNSUPPORTED: "does not exist on this platform",
+    Status.UNSUPPORTED: "as far as it can tell",
     Status.OFF: "switched off",
 }
 
@@ -68,7 +68,10 @@ def _readable(value: object) -> object:
 
 
 def _silent(part: Coverage) -> bool:
-    return part.status in {Status.OFF, Status.UNSUPPORTED}
+    """Whether it had no part in the scan: what looked, or says what it could not tell, is shown."""
+    return part.status is Status.OFF or (
+        part.status is Status.UNSUPPORTED and not part.gaps and not any(part.counts.values())
+    )
 
 
 def _moment(seconds: int) -> str:
