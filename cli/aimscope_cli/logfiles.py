@@ -27,7 +27,7 @@ from aimscope_agent.logs.reading import Log, UnusableError
 from aimscope_agent.logs.registry import formats
 from aimscope_agent.logs.reporting import Summed, coverage_of, note_of, summed
 from aimscope_agent.logs.scanning import Part, Workshop
-from aimscope_agent.logs.work import PIECE, STDIN, Planned, Task, below, look, run, tasks_of
+from aimscope_agent.logs.work import PIECE, STDIN, Planned, Task, Unread, below, look, run, tasks_of
 from aimscope_agent.logs.workers import Done, Failed, Kit, Pool, attempt, in_turn
 from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, conclude, prepare
@@ -89,6 +89,18 @@ def chosen(name: str, known: dict[str, Format]) -> dict[str, Format]:
     return {name: known[name]}
 
 
+def _check(path: str) -> None:
+    """Raises ``Failure`` for what is no file and no folder."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - names need not be text
+    except FileNotFoundError:
+        raise Failure(f"{clean(path)} does not exist") from None
+    except OSError as error:
+        raise Failure(f"{clean(path)} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise Failure(f"{clean(path)} is no file: what comes through a pipe is read as standard input, -")
+
+
 class _Plan:
     """The logs to read, and what cannot be read."""
 
@@ -107,11 +119,9 @@ class _Plan:
         for path in request.paths:
             if path == STDIN:
                 self._stdin()
-            elif not os.path.exists(path):  # noqa: PTH110 - names need not be text
-                raise Failure(f"{clean(path)} does not exist")
-            elif not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):  # noqa: PTH116 - as above
-                raise Failure(f"{clean(path)} is no file: what comes through a pipe is read as standard input, -")
-        for found, named in below(Path(path) for path in request.paths if path != STDIN):
+            else:
+                _check(path)
+        for found, named in below((Path(path) for path in request.paths if path != STDIN), self._unread):
             self._file(found, named=named)
         if self._refusal is not None and not self.files:
             raise self._refusal
@@ -143,6 +153,9 @@ class _Plan:
                 self._refused(gap, Failure(f"{shown} cannot be read: {error.strerror}"))
             else:
                 self.gaps.note(gap)
+
+    def _unread(self, unread: Unread) -> None:
+        self.gaps.note(Gap(unread.shown, Status.DENIED if unread.denied else Status.FAILED, unread.reason))
 
     def _refused(self, gap: Gap, failure: Failure) -> None:
         """Leave out what was named; where nothing else can be read either, the first failure is the answer."""

@@ -150,7 +150,7 @@ def run(request: Request) -> Report:
     choice = choose(request.expression)
     reading = Reading(setting, kept, choice, seen=printer.take if printer else None)
     for path in request.paths:
-        if str(path) != "-" and not path.is_fifo():  # a pipe can be opened once
+        if str(path) != "-" and not _is_pipe(path):
             opened(path).close()  # said before a long look
     for path in request.paths:
         source = "standard input" if str(path) == "-" else clean(str(path))
@@ -166,6 +166,14 @@ def run(request: Request) -> Report:
     if printer:
         printer.flush()
     return report
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether it can be opened only once. What cannot be asked is not: opening it says why."""
+    try:
+        return path.is_fifo()
+    except OSError:
+        return False
 
 
 def choose(expression: str) -> Chosen:

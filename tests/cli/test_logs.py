@@ -91,6 +91,25 @@ def test_a_folder_without_logs_is_no_complete_look(aimscope: Run, tmp_path: Path
     assert (answer.exit_code, "it holds no log" in answer.stdout) == (4, True)
 
 
+def test_a_folder_that_may_not_be_listed_is_a_gap(
+    aimscope: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs" / "closed").mkdir(parents=True)
+    (tmp_path / "logs" / "a.log").write_text(LOG)
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):  # what the system says to those who may not, and never to root
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    answer = aimscope("scan", "logs", "logs", "--json", "--strict-coverage")
+    assert answer.exit_code == 4
+    (gap,) = next(part["gaps"] for part in json.loads(answer.stdout)["coverage"] if part["sensor"] == "folders")
+    assert (gap["status"], gap["source"].endswith("closed")) == ("denied", True)
+
+
 def test_a_log_that_is_named_twice_counts_once(aimscope: Run, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "http.log").write_text(LOG)

@@ -13,6 +13,7 @@ import msgspec
 
 from aimscope_agent.formats._engines import State
 from aimscope_agent.formats._format import Format
+from aimscope_agent.host.tree import clean
 from aimscope_agent.logs.documents import record_paths
 from aimscope_agent.logs.parser import Parser
 from aimscope_agent.logs.reading import Inflate, Log, UnusableError, part_blocks
@@ -51,29 +52,44 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """A file that will not be read, and why; ``denied`` where it may not."""
+    """A file or folder that will not be read, and why; ``denied`` where it may not."""
 
     shown: str
     reason: str
     denied: bool = False
 
 
-def below(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """The files at and below paths, by name, and whether each was named itself. Links are followed only if named."""
+def below(paths: Iterable[Path], unread: Callable[[Unread], None]) -> Iterator[tuple[Path, bool]]:
+    """The files at and below paths, by name, and whether each was named itself. Links are followed only if named.
+
+    ``unread`` is told the folders that cannot be listed, and where there are too many files.
+    """
+
+    def closed(error: OSError) -> None:
+        reason = (error.strerror or "cannot be read").lower()
+        unread(Unread(clean(str(error.filename)), reason, isinstance(error, PermissionError)))
+
     count = 0
     for path in paths:
         if not path.is_dir():
             yield path, True
             continue
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=closed):
             folders.sort()
             for name in sorted(names):
                 found = Path(folder, name)
-                if stat.S_ISREG(found.lstat().st_mode):
-                    count += 1
-                    if count > MOST_FILES:
-                        return
-                    yield found, False
+                try:
+                    mode = found.lstat().st_mode
+                except OSError as error:  # gone, or in a folder that may be listed and no more
+                    closed(error)
+                    continue
+                if not stat.S_ISREG(mode):
+                    continue
+                count += 1
+                if count > MOST_FILES:
+                    unread(Unread(clean(folder), f"more than {MOST_FILES:,} files: the rest is not read"))
+                    return
+                yield found, False
 
 
 def look(file: IO[bytes], inflate: Inflate, formats: Iterable[Format]) -> tuple[Log, Recognised]:

@@ -14,7 +14,7 @@ from aimscope_agent.protocols.dns import Message
 from aimscope_agent.protocols.more import MORE
 from aimscope_agent.protocols.tcp import ACK, FIN, RST, SYN, Segment, Stream, after, distance, segment
 from aimscope_agent.protocols.tls_hello import ClientHello
-from aimscope_agent.traffic.flow import Flow, Key, ends, reverse
+from aimscope_agent.traffic.flow import DNS_PORT, Flow, Key, ends, is_dns, reverse
 from aimscope_agent.traffic.layers import BEGINNINGS, begin, dns_messages, due, lacking
 from aimscope_agent.traffic.names import Names, hides
 from aimscope_agent.traffic.questions import Questions
@@ -36,7 +36,6 @@ MOST_STRAYS: Final = 512
 LARGEST_STRAY: Final = 4_096
 QUIET: Final = 60.0
 """Seconds after which a beginning on ports that were in use is another connection."""
-_DNS: Final = b"\0\x35"
 _APPLICATION_DATA: Final = 23
 _ENDS: Final = FIN | RST
 
@@ -90,7 +89,7 @@ class Connections:
             if flow is not None:
                 flow.established = True
                 flow.into = flow.into or Count(sequence)
-            if key[-4:-2] != _DNS:  # only DNS is read in both directions
+            if key[-4:-2] != DNS_PORT:  # only DNS is read in both directions
                 return
         flow = self._flows.get(key)
         if flow is not None:
@@ -102,8 +101,7 @@ class Connections:
         self._done.pop(key, None)
         self._strays.pop(key, None)
         self.flows += not flags & ACK
-        host = self._led(key)
-        if host:
+        if not is_dns(key) and (host := self._led(key)):
             flow = self._start(key, sequence)
             flow.host, flow.whole = host, True
             return
@@ -170,7 +168,7 @@ class Connections:
             del self._done[key]
         expected = self._openings.pop(key, None)
         first, ports = data[found.start], key[-4:]
-        dns = ports[:2] == _DNS or ports[2:] == _DNS
+        dns = is_dns(key)
         if expected is not None and distance(found.sequence, expected) > 0:
             flow = self._start(key, expected, dns=dns)  # its first words have been overtaken
         elif first in BEGINNINGS or dns:

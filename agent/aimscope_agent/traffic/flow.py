@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aimscope_agent.protocols.dns import Message
 from aimscope_agent.protocols.dns_names import address
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 Key = bytes
 """Source, target and their ports, as they stand in a packet: 12 bytes, or 36 in IPv6."""
+
+DNS_PORT: Final = b"\0\x35"
+
+
+def is_dns(key: Key) -> bool:
+    """Whether it is a conversation with a resolver, in either direction."""
+    return DNS_PORT in (key[-4:-2], key[-2:])
 
 
 def reverse(key: Key) -> Key:
