@@ -135,6 +135,17 @@ def test_text_cannot_steer_a_terminal_and_explains_when_asked(capsys: pytest.Cap
     assert "Names of the inventory that fit no service (1): Cursr" in out
 
 
+def test_ai_in_no_catalogue_has_one_rule_in_sarif_and_each_finding_its_own_name() -> None:
+    unknown = [row("", "unknown_ai", f"AI API at {host}.example", evidence=(EVIDENCE,)) for host in "ab"]
+    (run,) = json.loads(render("sarif", msgspec.structs.replace(EMPTY, findings=tuple(unknown))))["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert (rule["id"], rule["name"]) == ("aimscope/unknown_ai", "AI in no catalogue")
+    assert [result["message"]["text"].partition(":")[0] for result in run["results"]] == [
+        "AI API at a.example",
+        "AI API at b.example",
+    ]
+
+
 def test_sarif_names_places_and_lines() -> None:
     run: dict[str, Any] = json.loads(render("sarif", REPORT))["runs"][0]
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [f"aimscope/{s}" for s in "abcd"]

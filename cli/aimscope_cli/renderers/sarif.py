@@ -16,6 +16,9 @@ _URGENT: Final = frozenset({"prohibited", "unregistered"})
 _LINE: Final = re.compile(r"^(.*):(\d+)$")
 
 
+_UNKNOWN: Final = "AI in no catalogue"
+
+
 def render(report: Report) -> str:
     """One rule per service, one result per piece of evidence, with a fingerprint that survives a re-scan."""
     rules = {row.service: _rule(row) for row in report.findings}
@@ -53,9 +56,15 @@ def render(report: Report) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
+def _rule_id(row: Row) -> str:
+    return f"aimscope/{row.service or 'unknown_ai'}"
+
+
 def _rule(row: Row) -> dict[str, Any]:
+    if not row.service:  # many findings have this rule: none gives it its name
+        return {"id": _rule_id(row), "name": _UNKNOWN, "shortDescription": {"text": _UNKNOWN}}
     return {
-        "id": f"aimscope/{row.service}",
+        "id": _rule_id(row),
         "name": row.name,
         "shortDescription": {"text": f"{row.name} ({row.vendor})" if row.vendor else row.name},
         "properties": {"category": row.category},
@@ -66,7 +75,7 @@ def _result(row: Row, evidence: Evidence, rule: int, heading: str) -> dict[str, 
     told = ", ".join(f"{name} {value}" for name, value in evidence.fields.items())
     on = f"|{evidence.asset}" if evidence.asset else ""
     return {
-        "ruleId": f"aimscope/{row.service}",
+        "ruleId": _rule_id(row),
         "ruleIndex": rule,
         "level": "note" if row.blocked and row.verdict in _URGENT else _LEVELS.get(row.verdict, "warning"),
         "kind": "pass" if row.verdict in {"authorised", "dormant"} else "fail",
