@@ -70,7 +70,7 @@ def attempt(file: str, name: str, own: Path | None, zone: str, most: int) -> Tri
                 return Trial(shown, "", recognised.fits[:8], ())
             parser = Parser(form, zone=zone, now=now)
             facts = []
-            for number, line in enumerate(log.head.split(b"\n")[:most], 1):
+            for number, line in enumerate(log.head.removesuffix(b"\n").split(b"\n")[:most], 1):
                 facts += [_fact(number, seen, kept) for seen in parser.line(line, number, "")]
     except OSError as error:
         raise Failure(f"{shown} cannot be read: {error.strerror}") from None
