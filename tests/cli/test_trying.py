@@ -57,6 +57,7 @@ def test_a_malformed_configuration_is_said(aimscope: Run, config: Path) -> None:
     assert (answer.exit_code, "config.yaml" in answer.stderr) == (2, True)
 
 
-def test_the_end_of_the_last_line_is_no_line(aimscope: Run) -> None:
+def test_the_end_of_the_last_line_is_no_line(aimscope: Run, config: Path) -> None:
+    config.write_text("privacy: {}\n")
     tried = json.loads(aimscope("logs", "try", "squid.log", "--json").stdout)
     assert (tried["lines"], tried["read"]) == (3, 3)
