@@ -82,7 +82,8 @@ def _inference_request(observation: Observation) -> tuple[Held, ...]:
         library = next(each for each in INFERENCE_AGENTS if agent.startswith(each))
         held.append(Held("user_agent", "inference_agent", library))
     if asks and not held and path in COMMON_PATHS and not agent.startswith(BROWSER):
-        held.append(Held("path", "common_path", path))
+        posted = bool(fields.get("method")) and str(fields.get("path")) == MESSAGES_PATH
+        held.append(Held("path", "messages_path" if posted else "common_path", path))
     return tuple(held)
 
 
@@ -121,9 +122,11 @@ INFERENCE_PATHS: Final = (
     "/generate_stream",
 )
 """What the path that an inference API is asked by ends with, in lower case."""
+MESSAGES_PATH: Final = "/v1/messages"
+"""What Anthropic's API, and those that imitate it, are asked by. Posted, and by no browser, it is more than a hint."""
 COMMON_PATHS: Final = frozenset(
     {
-        "/v1/messages",
+        MESSAGES_PATH,
         "/v1/responses",
         "/v1/moderations",
         "/api/chat",

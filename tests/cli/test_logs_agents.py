@@ -71,8 +71,9 @@ def test_the_host_decides_whose_api_it_is(aimscope: Run, tmp_path: Path, host: s
 @pytest.mark.parametrize(
     ("asked", "agent"),
     [
-        ("POST /v1/messages", "curl/8"),
+        ("POST /v1/messages/", "curl/8"),
         ("POST /v1/responses", "-"),
+        ("POST /api/chat", "-"),
         ("POST /api/generate", "python-requests/2.32"),
         ("POST /anything", "Groq/Python 0.9"),
     ],
@@ -81,6 +82,12 @@ def test_common_words_and_libraries_are_weak_hints(aimscope: Run, tmp_path: Path
     (tmp_path / "access.log").write_text(line("llm.corp.example", asked, agent))
     found, weak = names(aimscope("scan", "logs", "access.log", "--json"))
     assert (found, "AI API at llm.corp.example" in weak) == ([], True)
+
+
+@pytest.mark.parametrize("agent", ["curl/8", "-"])
+def test_what_is_posted_as_to_anthropic(aimscope: Run, tmp_path: Path, agent: str) -> None:
+    (tmp_path / "access.log").write_text(line("llm.corp.example", "POST /v1/messages?beta=true", agent))
+    assert names(aimscope("scan", "logs", "access.log", "--json")) == (["AI API at llm.corp.example"], [])
 
 
 @pytest.mark.parametrize(
@@ -102,6 +109,7 @@ def test_paths_that_only_inference_servers_have(aimscope: Run, tmp_path: Path, a
     ("asked", "agent"),
     [
         ("GET /v1/messages", "curl/8"),
+        ("POST /v1/messages", "Mozilla/5.0 (X11; Linux x86_64)"),
         ("GET /v1/chat/completions", "curl/8"),
         ("POST /v1/messages/42", "curl/8"),
         ("POST /api/v1/messages", "curl/8"),

@@ -76,10 +76,32 @@ def test_a_request_to_an_inference_server_nobody_knows(holly: Catalogue, fields:
 
 
 @pytest.mark.parametrize("method", [{}, {"method": "POST"}])
-@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses/", "/api/chat", "/api/generate", "/API/embed"])
+@pytest.mark.parametrize("path", ["/v1/messages/", "/v1/responses/", "/api/chat", "/api/generate", "/API/embed"])
 def test_words_that_others_use_as_well_are_a_weak_hint(holly: Catalogue, path: str, method: dict[str, Value]) -> None:
     seen = request(path=path, user_agent="python-httpx/0.28", **method)
     found = candidate(seen, Matcher(holly).match(seen))
+    assert found is not None
+    assert (found.clause, found.identity) == ("unknown.common_path", "low")
+
+
+@pytest.mark.parametrize("agent", [{}, {"user_agent": ""}, {"user_agent": "curl/8"}, {"user_agent": "axios/1.7"}])
+def test_what_is_posted_to_the_path_of_anthropics_api_is_a_candidate(agent: dict[str, Value]) -> None:
+    found = candidate(request(path="/v1/messages", method="POST", **agent), ())
+    assert found is not None
+    assert (found.clause, found.identity) == ("unknown.messages_path", "medium")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"path": "/v1/messages"},  # the log does not tell whether it was posted
+        {"path": "/V1/Messages", "method": "POST"},
+        {"path": "/api/generate", "method": "POST"},
+        {"path": "/api/chat", "method": "POST"},
+    ],
+)
+def test_what_is_like_that_is_a_hint(fields: dict[str, Value]) -> None:
+    found = candidate(request(user_agent="curl/8", **fields), ())
     assert found is not None
     assert (found.clause, found.identity) == ("unknown.common_path", "low")
 
@@ -94,6 +116,7 @@ def test_the_library_is_named_beside_the_path(holly: Catalogue) -> None:
     "fields",
     [
         {"path": "/v1/messages", "method": "GET"},
+        {"path": "/v1/messages", "method": "POST", "user_agent": "Mozilla/5.0 (X11; Linux x86_64)"},
         {"path": "/v1/messages/42", "method": "POST"},
         {"path": "/api/v1/messages", "method": "POST"},  # messengers have it
         {"path": "/v3/surveys/1/v1/responses", "method": "POST"},

@@ -138,9 +138,9 @@ class Plan:
         return found
 
     def method(self, fields: Fields, index: int) -> Row:
-        """The columns after the named ones with nothing but the method; nothing at all where it is the usual one."""
+        """The columns after the named ones with nothing but the method; nothing at all where none is stated."""
         method = self.column(self.rest(fields, index), "method")
-        if method.strip().lower() in {"", "post"}:
+        if not method.strip():
             return ()
         place = self._place["method"]
         return tuple(method if number == place else "" for number in range(len(self._place)))
