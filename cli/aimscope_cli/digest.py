@@ -23,6 +23,8 @@ _WORDS: Final = {
     "tls.client_hello": ("connection", "connections"),
 }
 """What one of a kind is called, and several; kinds that are counted by day have no such word."""
+_ONE: Final = {"names that alone tell nothing": "name that alone tells nothing"}
+"""Counts of which more than the first word is otherwise where there is but one."""
 _OTHERS: Final = "other clients"
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _MOST_PLACES: Final = 8
@@ -227,6 +229,22 @@ def who(client: Client) -> str:
 def number(count: int, word: str) -> str:
     """``1 device``, ``2,000 devices``; nothing for none."""
     return f"{count:,} {word}{'' if count == 1 else 's'}" if count else ""
+
+
+def counted(count: int, what: str) -> str:
+    """What a coverage counted, by the name of the count: ``2 captures``, ``1 line of other sorts``."""
+    words = what.replace("_", " ")
+    if count == 1 and words not in _ONE:
+        first, *rest = words.split(" ")
+        words = " ".join((_singular(first), *rest))
+    return f"{count:,} {_ONE.get(words, words) if count == 1 else words}"
+
+
+def _singular(noun: str) -> str:
+    for end, one in (("sses", "ss"), ("ies", "y"), ("ss", "ss"), ("s", "")):
+        if noun.endswith(end):
+            return noun.removesuffix(end) + one
+    return noun
 
 
 def volume(size: int | None) -> str:

@@ -26,6 +26,7 @@ from aimscope_agent.sources._registry import sources
 from aimscope_agent.sources._source import Source, UnusableError
 from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, conclude, prepare
+from aimscope_cli.digest import counted
 from aimscope_cli.output import Failure
 from aimscope_cli.report import Report
 from aimscope_cli.settings import curtain, settings
@@ -225,7 +226,7 @@ def _read(
             recogniser.take_all(source.read(export))
         except KeyboardInterrupt:
             stopped = f"Stopped within {opened.shown}: what follows was not read."
-            export.gap(Status.PARTIAL, f"stopped after {export.counts['rows']:,} rows")
+            export.gap(Status.PARTIAL, f"stopped after {counted(export.counts['rows'], 'rows')}")
     if opened.truncated:
         export.gap(Status.PARTIAL, "the compressed file ends before its end")
     if export.counts["unreadable"] > export.counts["observed"]:
@@ -264,7 +265,7 @@ def _source_of(export: Export, opened: _Opened, wanted: Source | None) -> Source
 
 def _notes(looks: dict[str, _Look], recogniser: Recogniser) -> Iterator[str]:
     for look in looks.values():
-        rows, observed = look.counts["rows"], look.counts["observed"]
-        yield f"{look.source.title}: {rows:,} rows, {observed:,} facts. Proves: {look.source.proves}."
+        read = f"{counted(look.counts['rows'], 'rows')}, {counted(look.counts['observed'], 'facts')}"
+        yield f"{look.source.title}: {read}. Proves: {look.source.proves}."
     if recogniser.tally.refused:
-        yield f"{recogniser.tally.refused:,} sightings were left out: too many to keep apart."
+        yield f"{counted(recogniser.tally.refused, 'sightings')} left out: too many to keep apart."

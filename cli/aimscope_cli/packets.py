@@ -28,6 +28,7 @@ from aimscope_agent.traffic.seen import Seen
 from aimscope_agent.traffic.sieve import Sieve
 from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, Setting, conclude, prepare
+from aimscope_cli.digest import counted
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure
 from aimscope_cli.renderers import render, text
@@ -119,7 +120,7 @@ class Reading:
         """What was seen, judged."""
         self.dissector.finish()
         refused = self.recogniser.tally.refused
-        notes = (f"{refused:,} sightings were left out: too many to keep apart.",) if refused else ()
+        notes = (f"{counted(refused, 'sightings')} left out: too many to keep apart.",) if refused else ()
         if self._choice.note:
             notes = (*notes, self._choice.note)
         outcome = Outcome(

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from aimscope_cli import digest
-from aimscope_cli.digest import clients_of, figures_of, volume
+from aimscope_cli.digest import clients_of, counted, figures_of, volume
 from aimscope_cli.renderers import render
 from aimscope_cli.renderers.text import conclusion
 from aimscope_cli.report import Evidence, Hint, Report, Row, summary_of
@@ -341,3 +341,27 @@ def test_a_gateways_page_does_not_speak_of_this_machine() -> None:
     assert "<title>AI seen in proxy.log" in page
     assert "looked everywhere" not in page
     assert "<title>AI in use on desk" in render("html", report(finding(seen(1)), host="desk"))
+
+
+@pytest.mark.parametrize(
+    ("count", "what", "said"),
+    [
+        (1, "captures", "1 capture"),
+        (2, "captures", "2 captures"),
+        (0, "rows", "0 rows"),
+        (1, "packets_read", "1 packet read"),
+        (1_204, "packets_read", "1,204 packets read"),
+        (1, "lines of other sorts", "1 line of other sorts"),
+        (1, "processes", "1 process"),
+        (1, "read closely", "1 read closely"),
+        (1, "unreadable", "1 unreadable"),
+        (1, "addresses", "1 address"),
+        (1, "names that alone tell nothing", "1 name that alone tells nothing"),
+        (2, "names that alone tell nothing", "2 names that alone tell nothing"),
+    ],
+)
+def test_one_is_no_plural(count: int, what: str, said: str) -> None:
+    assert counted(count, what) == said
+    found = report(coverage=(Coverage("packets", Status.COMPLETE, (), {what: count}),))
+    for form in ("text", "html"):
+        assert (said in render(form, found)) is (count > 0)

@@ -102,7 +102,7 @@ def _gaps(found: Summed) -> Iterator[Gap]:
             count = 1
         yield Gap(f"{found.shown}:{lines}{more}", status, reason, count)
     if part.stopped:
-        yield Gap(found.shown, Status.PARTIAL, f"stopped after {part.lines:,} lines")
+        yield Gap(found.shown, Status.PARTIAL, f"stopped after {_lines(part)}")
     if part.truncated:
         yield Gap(found.shown, Status.PARTIAL, "the compressed file ends before its end")
     if part.refused:
@@ -136,7 +136,11 @@ def note_of(found: Summed, zone: str) -> str:
     if part.untimed:
         assumed.append("lines without a time take that of the line before")
     said = f"; {', '.join(assumed)}" if assumed else ""
-    return f"{found.shown}: {found.format.map.title}, {part.lines:,} lines{span}{said}."
+    return f"{found.shown}: {found.format.map.title}, {_lines(part)}{span}{said}."
+
+
+def _lines(part: Part) -> str:
+    return f"{part.lines:,} line{'' if part.lines == 1 else 's'}"
 
 
 def _moment(at: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import jinja2
 
-from aimscope_cli.digest import blind_of, clients_of, day, figures_of, groups_of, volume, what_of, who
+from aimscope_cli.digest import blind_of, clients_of, counted, day, figures_of, groups_of, volume, what_of, who
 from aimscope_cli.output import plain
 from aimscope_cli.report import WORDS, Report
 from aimscope_cli.wording import Section, counts, presence_of, sections, undecided
@@ -43,6 +43,7 @@ def render(report: Report) -> str:
         groups=groups_of,
         clients=clients_of,
         blind=blind_of,
+        counted=counted,
         what=what_of,
         who=who,
         volume=volume,

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aimscope_cli.digest import Blind, Group, Used, blind_of, clients_of, day, figures_of, groups_of, what_of, who
+from aimscope_cli.digest import (
+    Blind,
+    Group,
+    Used,
+    blind_of,
+    clients_of,
+    counted,
+    day,
+    figures_of,
+    groups_of,
+    what_of,
+    who,
+)
 from aimscope_cli.report import Hint, Report, Row
 from aimscope_cli.wording import counts, presence_of, sections
 from aimscope_signatures.model import Coverage, Status
@@ -170,7 +182,7 @@ def _coverage(coverage: Iterable[Coverage]) -> Iterable[Line]:
     for part in coverage:
         if part.status is Status.OFF:
             continue
-        counts = ", ".join(f"{number:,} {what}" for what, number in part.counts.items() if number)
+        counts = ", ".join(counted(number, what) for what, number in part.counts.items() if number)
         whole = part.status is Status.COMPLETE and not part.gaps
         style = "green" if whole else "dim" if part.status is Status.UNSUPPORTED else "yellow"
         yield f"  {part.sensor.replace('_', ' '):20} {part.status.value:12} {counts}".rstrip(), style
