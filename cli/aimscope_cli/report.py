@@ -122,7 +122,13 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     platform: str
     started: Moment
     finished: Moment
-    summary: Annotated[dict[str, int], _says("Services by verdict; each counts once, under the most serious.")]
+    summary: Annotated[
+        dict[str, int],
+        _says(
+            "Services by verdict; each counts once, under the most serious. Those of which every attempt was blocked "
+            "have counts of their own: `prohibited_blocked`, `unregistered_blocked`."
+        ),
+    ]
     findings: Annotated[tuple[Row, ...], _says("By verdict, then risk, then name.")]
     coverage: Annotated[tuple[Coverage, ...], _says("One for each sensor: how well it could look.")]
     complete: Annotated[bool, _says("Whether every sensor could look everywhere it is meant to.")]
@@ -229,16 +235,22 @@ def what_of(row: Row) -> str:
     return what if what and apart in {*VERDICTS, *BREACHES} else row.condition
 
 
+_BLOCKED: Final = ("prohibited_blocked", "unregistered_blocked")
+_SETTLED: Final = ("authorised", "dormant")
+_COUNTED: Final = (*(verdict for verdict in VERDICTS if verdict not in _SETTLED), *_BLOCKED, *_SETTLED)
+"""What services are counted under, the most serious first: what was blocked needs nobody any more."""
+
+
 def summary_of(rows: Sequence[Row]) -> dict[str, int]:
     """How many services have each verdict; a service with two findings counts under the more serious one."""
-    worst: dict[str, Verdict] = {}
+    worst: dict[str, int] = {}
     for row in rows:
+        blocked = f"{row.verdict}_blocked"
+        rank = _COUNTED.index(blocked if row.blocked and blocked in _BLOCKED else row.verdict)
         which = what_of(row)
-        known = worst.get(which)
-        if known is None or VERDICTS.index(row.verdict) < VERDICTS.index(known):
-            worst[which] = row.verdict
+        worst[which] = min(rank, worst.get(which, rank))
     counts = Counter(worst.values())
-    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
+    return {name: counts[rank] for rank, name in enumerate(_COUNTED) if counts[rank]}
 
 
 def is_complete(coverage: Sequence[Coverage]) -> bool:

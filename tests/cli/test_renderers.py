@@ -18,7 +18,7 @@ from aimscope_cli.renderers.csv import safe
 from aimscope_cli.renderers.text import conclusion
 from aimscope_cli.report import Report, exit_status, is_complete, remarks_of, summary_of
 from aimscope_signatures.model import Coverage, Gap, Status
-from tests.cli.example import EVIDENCE, HOSTILE, REPORT, row
+from tests.cli.example import EVIDENCE, HOSTILE, REPORT, WEAK, row
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "scan.schema.json"
 EMPTY = msgspec.structs.replace(REPORT, summary={}, findings=(), complete=True, inventory=None, weak=())
@@ -148,13 +148,33 @@ def test_ai_in_no_catalogue_has_one_rule_in_sarif_and_each_finding_its_own_name(
 
 def test_sarif_names_places_and_lines() -> None:
     run: dict[str, Any] = json.loads(render("sarif", REPORT))["runs"][0]
-    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [f"aimscope/{s}" for s in "abcd"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert rules == [*(f"aimscope/{s}" for s in "abcd"), "aimscope/goose"]
     first = run["results"][0]
     assert (first["level"], first["ruleIndex"], first["kind"]) == ("error", 0, "fail")
     place = first["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "~/a%20b/x.py"}, "region": {"startLine": 12}}
     assert run["invocations"][0]["toolExecutionNotifications"][0]["level"] == "warning"
-    assert [one["kind"] for one in run["results"]] == ["fail", "fail", "fail", "pass"]
+    assert [one["kind"] for one in run["results"]] == ["fail", "fail", "fail", "pass", "fail"]
+
+
+def test_hints_are_notes_in_sarif() -> None:
+    unknown = msgspec.structs.replace(WEAK, service="", name="AI API at a.example")
+    known = msgspec.structs.replace(WEAK, service="a", name="A")
+    hints = msgspec.structs.replace(REPORT, weak=(WEAK, unknown, known))
+    run = json.loads(render("sarif", hints))["runs"][0]
+    *findings, goose, nobody, again = run["results"]
+    assert {one["properties"]["verdict"] for one in findings} == {"prohibited", "unregistered", "authorised"}
+    assert [(one["level"], one["ruleId"]) for one in (goose, nobody, again)] == [
+        ("note", "aimscope/goose"),
+        ("note", "aimscope/unknown_ai"),
+        ("note", "aimscope/a"),
+    ]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rules[one["ruleIndex"]]["id"] for one in run["results"]] == [one["ruleId"] for one in run["results"]]
+    assert goose["message"]["text"] == "Goose, perhaps: a weak hint, to be reviewed. process: name goose."
+    assert nobody["message"]["text"].startswith("AI API at a.example: a weak hint")
+    assert goose["properties"] == {"verdict": "hint", "identity": "low", "presence": "used"}
 
 
 @pytest.mark.parametrize(
@@ -180,6 +200,16 @@ def test_exit_statuses(verdicts: tuple[str, ...], complete: bool, strict: bool, 
 def test_a_service_counts_once_under_its_most_serious_verdict() -> None:
     rows = [row("a", "authorised"), row("a", "condition_unmet"), row("b", "authorised"), row("", "unknown_ai")]
     assert summary_of(rows) == {"unknown_ai": 1, "condition_unmet": 1, "authorised": 1}
+
+
+def test_what_was_only_tried_and_blocked_is_counted_apart() -> None:
+    tried = [row("a", "prohibited", blocked=True), row("b", "unregistered", blocked=True), row("c", "prohibited")]
+    assert summary_of(tried) == {"prohibited": 1, "prohibited_blocked": 1, "unregistered_blocked": 1}
+    # of one service the use weighs more, whatever it is; what is authorised weighs less
+    used = [row("a", "unregistered"), row("b", "condition_unmet"), row("c", "authorised")]
+    blocked = [row(service, "prohibited", blocked=True) for service in "abc"]
+    assert summary_of([*used, *blocked]) == {"unregistered": 1, "condition_unmet": 1, "prohibited_blocked": 1}
+    assert summary_of([row("a", "out_of_scope", blocked=True)]) == {"out_of_scope": 1}
 
 
 def test_could_not_look_is_never_found_nothing() -> None:
