@@ -15,7 +15,7 @@ import msgspec
 
 from aimscope_collector import evidence
 from aimscope_collector.authorisation import Outside, Place, Row, Ruling, Standing, decide
-from aimscope_collector.conditions import Breach, breaches, personal_accounts
+from aimscope_collector.conditions import BREACHES, Breach, breaches, personal_accounts
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, Verdict
 from aimscope_collector.ignoring import sort_out
 from aimscope_collector.inventory.model import Ignore, Inventory, Weights
@@ -34,6 +34,14 @@ _VERDICT: Final[dict[Standing, Verdict]] = {
     "out_of_scope": "out_of_scope",
     "proposed": "unregistered",
 }
+_ELSEWHERE: Final[Mapping[Verdict, str]] = {
+    "prohibited": "prohibited",
+    "unregistered": "not registered",
+    "unknown_ai": "not registered",
+    "out_of_scope": "outside of what its row allows",
+    "expired": "no longer registered",
+}
+"""What it is on other machines than those where it is authorised, for a sentence."""
 _MOST_REASONS: Final = 12
 _MOST_ROWS: Final = 5
 """Of the rows that decide for different machines, so many are named."""
@@ -153,12 +161,11 @@ class _Judge:
             if all(evidence.best_identity(case.seen) == "low" for case in cases):
                 self.weak += (sighting for case in cases for sighting in case.seen)
             else:
-                strong.append((_named(condition, "" if verdict == "authorised" else verdict), cases))
-        if len(strong) == 1:
-            strong = [(condition, cases) for _, cases in strong]
-        for name, cases in strong:
-            elsewhere = tuple(other for other, _ in strong if other != name) if name == condition else ()
-            self._find(service, name, unit, cases, elsewhere)
+                strong.append((verdict, cases))
+        for verdict, cases in strong:
+            whole = verdict == "authorised" or len(strong) == 1
+            elsewhere = tuple(other for other, _ in strong if other != verdict) if whole else ()
+            self._find(service, condition if whole else _named(condition, verdict), unit, cases, elsewhere)
 
     def _cases(self, service_id: str, seen: Sequence[Sighting]) -> list[_Case]:
         """Sightings by what the rows say of their machines; all together where none tells machines apart."""
@@ -208,7 +215,7 @@ class _Judge:
         return _Case(seen, "unregistered", (reason,), notes)
 
     def _find(
-        self, service_id: str, condition: str, unit: str, cases: Sequence[_Case], elsewhere: tuple[str, ...]
+        self, service_id: str, condition: str, unit: str, cases: Sequence[_Case], elsewhere: tuple[Verdict, ...]
     ) -> None:
         """The finding about cases of one verdict, and one for each condition they break."""
         service = self._rules.known.get(service_id)
@@ -220,9 +227,11 @@ class _Judge:
         apart = "personal_account" in broken
         reasons = _merged(cases)
         if broken:
-            reasons += (f"Not all of it: see {', '.join(broken)}.",)
+            about = " and ".join(BREACHES[name] for name in broken)
+            reasons += (f"Not all of it: {about} have a finding of their own.",)
         if elsewhere:
-            reasons += (f"Not on all machines: see {', '.join(elsewhere)}.",)
+            stand = " or ".join(dict.fromkeys(_ELSEWHERE.get(verdict, verdict) for verdict in elsewhere))
+            reasons += (f"Not on all machines: on others it is {stand}, which is a finding of its own.",)
 
         def finding(
             condition: str, verdict: Verdict, reasons: tuple[str, ...], shown: tuple[Sighting, ...], personal: bool
