@@ -155,7 +155,8 @@ class _Plan:
                 self.gaps.note(gap)
 
     def _unread(self, unread: Unread) -> None:
-        self.gaps.note(Gap(unread.shown, Status.DENIED if unread.denied else Status.FAILED, unread.reason))
+        status = Status.PARTIAL if unread.link else Status.DENIED if unread.denied else Status.FAILED
+        self.gaps.note(Gap(unread.shown, status, unread.reason))
 
     def _refused(self, gap: Gap, failure: Failure) -> None:
         """Leave out what was named; where nothing else can be read either, the first failure is the answer."""

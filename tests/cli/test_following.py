@@ -248,6 +248,22 @@ def test_a_folder_with_all_sorts_of_things_in_it(once: Run, log: Path) -> None:
     assert (total(answer), reasons(answer)) == (12, [])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_links_out_of_a_folder(once: Run, log: Path, tmp_path: Path) -> None:
+    log.write_text(lines(12))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.log").write_text(lines(12, start=100))
+    log.with_name("b.log").symlink_to(tmp_path / "elsewhere" / "b.log")
+    log.with_name("itself").symlink_to(log.parent)
+    answer = once(log.parent)
+    assert (total(answer), reasons(answer)) == (24, [])  # links to files are followed
+    log.with_name("folder").symlink_to(tmp_path / "elsewhere")
+    answer = once(log.parent)
+    assert (total(answer), report(answer)["complete"]) == (24, False)
+    (reason,) = reasons(answer)
+    assert reason.startswith("a link that leads elsewhere is not followed")
+
+
 def test_a_state_folder_that_cannot_be(once: Run, aimscope: Run, log: Path, tmp_path: Path) -> None:
     log.write_text(lines(12))
     (tmp_path / "kept").write_text("a file")

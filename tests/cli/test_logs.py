@@ -110,6 +110,52 @@ def test_a_folder_that_may_not_be_listed_is_a_gap(
     assert (gap["status"], gap["source"].endswith("closed")) == ("denied", True)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_links_that_lead_out_of_a_folder_are_said(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text(LOG)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.log").write_text(LOG)
+    (tmp_path / "logs" / "inside.log").symlink_to(tmp_path / "logs" / "a.log")
+    (tmp_path / "logs" / "itself").symlink_to(tmp_path / "logs")
+    (tmp_path / "logs" / "nowhere.log").symlink_to(tmp_path / "none")
+    (tmp_path / "logs" / "null").symlink_to("/dev/null")
+    whole = aimscope("scan", "logs", "logs", "--json", "--strict-coverage")
+    assert (whole.exit_code, services(whole.stdout)) == (0, {"claude": 2})
+    (tmp_path / "logs" / "b.log").symlink_to(tmp_path / "elsewhere" / "b.log")
+    (tmp_path / "logs" / "folder").symlink_to(tmp_path / "elsewhere")
+    answer = aimscope("scan", "logs", "logs", "--json", "--strict-coverage")
+    assert (answer.exit_code, services(answer.stdout)) == (4, {"claude": 2})
+    (part,) = (part for part in json.loads(answer.stdout)["coverage"] if part["sensor"] == "folders")
+    assert part["status"] == "partial"
+    assert [Path(gap["source"]).name for gap in part["gaps"]] == ["b.log", "folder"]
+    assert {gap["reason"].partition(";")[0] for gap in part["gaps"]} == {"a link that leads elsewhere is not followed"}
+    both = aimscope("scan", "logs", "logs", "elsewhere", "--json", "--strict-coverage")
+    assert (both.exit_code, services(both.stdout)) == (0, {"claude": 4})
+
+
+def test_a_file_of_a_folder_that_may_not_be_read_is_a_gap(
+    aimscope: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text(LOG)
+    (tmp_path / "logs" / "closed.log").write_text(LOG)
+    opened = Path.open
+
+    def open_(path: Path, *how: str) -> object:
+        if path.name == "closed.log":  # what the system says to those who may not, and never to root
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *how)
+
+    monkeypatch.setattr(Path, "open", open_)
+    answer = aimscope("scan", "logs", "logs")
+    assert answer.exit_code == 0
+    assert "closed.log: denied: permission denied" in answer.stdout
+    assert "not everything could be looked at" in answer.stdout
+    assert aimscope("scan", "logs", "logs", "--strict-coverage").exit_code == 4
+    assert aimscope("scan", "logs", "logs/a.log", "logs/closed.log").exit_code == 2
+
+
 def test_a_log_that_is_named_twice_counts_once(aimscope: Run, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "http.log").write_text(LOG)

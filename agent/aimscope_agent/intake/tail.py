@@ -22,6 +22,7 @@ import msgspec
 from aimscope_agent.intake.decompress import CompressionError
 from aimscope_agent.intake.opened import Opened, Plain, open_content
 from aimscope_agent.intake.place import HEAD, Place, begins, continues, digest, moved, reaches
+from aimscope_agent.logs.work import LINK, leads_elsewhere
 from aimscope_signatures.model import Gap, Status
 
 BLOCK: Final = 1_048_576
@@ -109,6 +110,8 @@ class Follower:
                             return found
                         if in_folder and entry.is_dir(follow_symlinks=False):
                             folders.append(Path(entry.path))
+                        elif in_folder and entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - never raises
+                            self._linked(Path(entry.path))
                         elif (about := _regular(entry)) is not None:
                             found[entry.path] = about
             except FileNotFoundError as error:
@@ -124,6 +127,11 @@ class Follower:
     def _listed(self, place: Path, status: Status, reason: str) -> None:
         """What was wrong in listing: it is looked at anew each time, so the gap lasts until the next."""
         self.gaps[f"{place}{os.sep}"] = Gap(str(place), status, reason)
+
+    def _linked(self, link: Path) -> None:
+        """A link to a folder is not followed. What lies in the folder that is followed is read without it."""
+        if len(self.gaps) < MOST_FILES and leads_elsewhere(link, (Path(os.path.realpath(self.path)),)):
+            self._listed(link, Status.PARTIAL, LINK)
 
     def _look(self, path: str, about: os.stat_result, now: float, clock: float) -> Iterator[Piece]:
         signature = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
