@@ -29,13 +29,14 @@ from aimscope_agent.traffic.sieve import Sieve
 from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, Setting, conclude, prepare
 from aimscope_cli.digest import counted
+from aimscope_cli.left_out import LeftOut, check_there
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure
 from aimscope_cli.renderers import render, text
 from aimscope_cli.report import Report
 from aimscope_cli.settings import curtain, settings
 from aimscope_signatures.matcher import Matcher
-from aimscope_signatures.model import Observation
+from aimscope_signatures.model import Coverage, Observation
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -116,8 +117,8 @@ class Reading:
         """A capture that was not even begun."""
         self._looks.append(Look(source=source, passed=0, stopped="not read: stopped before it"))
 
-    def report(self, scope: str, target: str, host: str = "") -> Report:
-        """What was seen, judged."""
+    def report(self, scope: str, target: str, host: str = "", left_out: tuple[Coverage, ...] = ()) -> Report:
+        """What was seen, judged. ``left_out`` tells of what was not even opened."""
         self.dissector.finish()
         refused = self.recogniser.tally.refused
         notes = (f"{counted(refused, 'sightings')} left out: too many to keep apart.",) if refused else ()
@@ -131,7 +132,7 @@ class Reading:
             started=self.started,
             finished=max(self.started, int(time.time())),
             sightings=self.recogniser.sightings(),
-            coverage=(coverage(self.dissector, self._looks, veil_of(self._kept)),),
+            coverage=(coverage(self.dissector, self._looks, veil_of(self._kept)), *left_out),
             emits={SENSOR: EMITS},
             notes=notes,
         )
@@ -143,30 +144,59 @@ class Reading:
             self._also(observation)
 
 
-def run(request: Request) -> Report:
-    """Read the captures in turn, as one. Raises ``Failure`` before anything is read where one cannot be opened."""
+class Result(msgspec.Struct, frozen=True):
+    """A report, and the captures that were named and not read."""
+
+    report: Report
+    unread: tuple[str, ...]
+
+
+def run(request: Request) -> Result:
+    """Read the captures in turn, as one. Raises ``Failure`` before anything is read where none can be opened."""
     setting = prepare(request.inventory, request.unit)
     kept = curtain(settings())
     printer = NamePrinter(veil_of(kept)) if request.names else None
     choice = choose(request.expression)
     reading = Reading(setting, kept, choice, seen=printer.take if printer else None)
-    for path in request.paths:
-        if str(path) != "-" and not _is_pipe(path):
-            opened(path).close()  # said before a long look
-    for path in request.paths:
-        source = "standard input" if str(path) == "-" else clean(str(path))
+    left_out, paths = _usable(request.paths)
+    for path in paths:
+        source = _called(path)
         if reading.stopped:
             reading.skip(source)
             continue
-        with (
-            opened(path, choice.thorough, choice.light) as capture,
-            byte_progress(request.quiet, capture.size, capture.done, path.name),
-        ):
+        try:
+            capture = opened(path, choice.thorough, choice.light)
+        except Failure as failure:
+            left_out.note(source, failure)
+            continue
+        with capture, byte_progress(request.quiet, capture.size, capture.done, path.name):
             reading.read(source, capture)
-    report = reading.report("pcap", ", ".join(clean(str(path)) for path in request.paths))
+    left_out.check(len(request.paths))
+    report = reading.report("pcap", ", ".join(map(_called, request.paths)), left_out=left_out.coverage())
     if printer:
         printer.flush()
-    return report
+    return Result(report, left_out.files)
+
+
+def _usable(paths: Sequence[Path]) -> tuple[LeftOut, list[Path]]:
+    """What is a capture, as far as it can be told before a long look. Raises ``Failure`` where nothing is."""
+    left_out, usable = LeftOut(), []
+    for path in paths:
+        check_there(str(path))
+    for path in paths:
+        try:
+            if str(path) != "-" and not _is_pipe(path):
+                opened(path).close()
+        except Failure as failure:
+            left_out.note(_called(path), failure)
+        else:
+            usable.append(path)
+    left_out.check(len(paths))
+    return left_out, usable
+
+
+def _called(path: Path) -> str:
+    return "standard input" if str(path) == "-" else clean(str(path))
 
 
 def _is_pipe(path: Path) -> bool:

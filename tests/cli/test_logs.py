@@ -10,6 +10,7 @@ import random
 import re
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -142,10 +143,10 @@ def test_a_file_of_a_folder_that_may_not_be_read_is_a_gap(
     (tmp_path / "logs" / "closed.log").write_text(LOG)
     opened = Path.open
 
-    def open_(path: Path, *how: str) -> object:
+    def open_(path: Path, mode: str = "r") -> IO[Any]:
         if path.name == "closed.log":  # what the system says to those who may not, and never to root
             raise PermissionError(13, "Permission denied", str(path))
-        return opened(path, *how)
+        return opened(path, mode)
 
     monkeypatch.setattr(Path, "open", open_)
     answer = aimscope("scan", "logs", "logs")

@@ -129,12 +129,37 @@ def test_a_capture_through_a_named_pipe(aimscope: Run, tmp_path: Path) -> None:
 def test_what_is_no_capture_is_said_before_anything_is_read(
     aimscope: Run, tmp_path: Path, text: bytes | None, says: str
 ) -> None:
-    good, bad = capture(tmp_path / "good.pcap", *traffic()), tmp_path / "a.pcap"
+    bad = tmp_path / "a.pcap"
     if text is not None:
         bad.write_bytes(text)
-    answer = aimscope("scan", "pcap", good, bad, "--names")
+    answer = aimscope("scan", "pcap", bad, bad, "--names")
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert says in answer.stderr
+
+
+def test_a_name_that_leads_to_nothing_is_said_before_anything_is_read(aimscope: Run, tmp_path: Path) -> None:
+    good = capture(tmp_path / "good.pcap", *traffic())
+    answer = aimscope("scan", "pcap", good, tmp_path / "none.pcap", "--names")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "none.pcap cannot be read: no such file" in answer.stderr
+
+
+@pytest.mark.parametrize("bad", [b"", b"GET / HTTP/1.1\r\n\r\n" * 4, gzip.compress(b"")[:8]])
+def test_one_capture_that_cannot_be_read_does_not_keep_the_others_from_being_read(
+    aimscope: Run, tmp_path: Path, bad: bytes
+) -> None:
+    good, broken = capture(tmp_path / "good.pcap", *traffic()), tmp_path / "bad.pcap"
+    broken.write_bytes(bad)
+    for order in ((good, broken), (broken, good)):
+        answer = aimscope("scan", "pcap", *order, "--json")
+        found = report(answer)
+        assert (answer.exit_code, [row["service"] for row in found["findings"]]) == (2, ["openai-api"])
+        assert f"not read: {broken}" in answer.stderr
+        (part,) = (part for part in found["coverage"] if part["sensor"] == "files")
+        assert (part["status"], found["complete"]) == ("failed", False)
+        assert [gap["source"] for gap in part["gaps"]] == [str(broken)]
+    whole = aimscope("scan", "pcap", good, "--json")
+    assert (whole.exit_code, report(whole)["complete"]) == (0, True)
 
 
 def test_an_inventory_judges(aimscope: Run, tmp_path: Path) -> None:

@@ -57,7 +57,6 @@ def logs(
     input error, or a log that is mostly unreadable or not recognised; else 0.
     """
     from aimscope_cli.logfiles import Request, run_scan
-    from aimscope_cli.output import hint
     from aimscope_cli.showing import show
 
     wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
@@ -73,12 +72,12 @@ def logs(
             quiet=quiet,
         )
     )
-    try:
-        show(result.report, wanted, explain=explain, strict_coverage=strict_coverage, quiet=quiet)
-    except typer.Exit as end:
-        if (result.failed or result.unread) and end.exit_code in {0, 4}:
-            for what, files in (("mostly unreadable", result.failed), ("not read", result.unread)):
-                if files:
-                    hint(f"{what}: {', '.join(files[:8])}")
-            raise typer.Exit(2) from None
-        raise
+    show(
+        result.report,
+        wanted,
+        explain=explain,
+        strict_coverage=strict_coverage,
+        quiet=quiet,
+        failed=result.failed,
+        unread=result.unread,
+    )
