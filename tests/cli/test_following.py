@@ -28,8 +28,8 @@ def lines(number: int, host: str = "chatgpt.com", start: int = 0) -> str:
     return "".join(squid(host, start + n) for n in range(number))
 
 
-def report(answer: Answer) -> dict[str, Any]:
-    assert answer.exit_code == 0, answer.stderr
+def report(answer: Answer, status: int = 0) -> dict[str, Any]:
+    assert answer.exit_code == status, answer.stderr
     last: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return last
 
@@ -38,8 +38,8 @@ def total(answer: Answer) -> int:
     return sum(one.get("count", 1) for row in report(answer)["findings"] for one in row["evidence"])
 
 
-def reasons(answer: Answer) -> list[str]:
-    return [gap["reason"] for part in report(answer)["coverage"] for gap in part.get("gaps", ())]
+def reasons(answer: Answer, status: int = 0) -> list[str]:
+    return [gap["reason"] for part in report(answer, status)["coverage"] for gap in part.get("gaps", ())]
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_log_that_this_installation_cannot_read_is_no_complete_look(
     packed.write_bytes(zstandard.compress(lines(12).encode()))
     monkeypatch.setattr(decompress, "zstandard", None)
     answer = aimscope("watch", "--once", "--log", packed, "--strict-coverage", "--state", log.parent / "kept")
-    assert answer.exit_code == 4
+    assert (answer.exit_code, f"not read: {packed}" in answer.stderr) == (2, True)
     assert "partial" in answer.stdout
     assert "compressed with zstd, which is not installed" in answer.stdout
     assert "pip install 'aimscope[gateway]'" in answer.stdout
@@ -218,8 +218,10 @@ def test_truncated_under_a_program_that_does_not_append(once: Run, log: Path) ->
 
 def test_a_log_that_is_not_there_yet(once: Run, log: Path) -> None:
     answer = once(log)
-    assert (total(answer), reasons(answer)) == (0, ["is not there"])
+    assert (answer.exit_code, reasons(answer, 2)) == (2, ["is not there"])
     assert f"{log} is not there" in answer.stderr
+    assert f"not read: {log}" in answer.stderr
+    assert once(log.parent).exit_code == 0  # a folder in which there is nothing yet
     log.write_text(lines(12))
     answer = once(log)
     assert (total(answer), reasons(answer)) == (12, [])

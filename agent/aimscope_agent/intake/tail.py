@@ -71,6 +71,17 @@ class Follower:
         self._here: dict[str, str] = {}
         """Path → number of the file, as of the last look."""
 
+    @property
+    def present(self) -> frozenset[str]:
+        """Numbers of the files that are there, as of the last look."""
+        return frozenset(self._here.values())
+
+    def missed(self, file: str) -> str:
+        """Why the rest of a file will never be read; empty where nothing is known to be missing."""
+        place = self.places[file]
+        gap = self.gaps.get(f"{place.path}#{file}") or self.gaps.get(place.path)
+        return gap.reason if gap is not None and gap.status is Status.PARTIAL and place.ended else ""
+
     def poll(self, now: float, clock: float = 0.0) -> Iterator[Piece]:
         """What was added since the last look. ``now`` is seconds that never run back, ``clock`` those since 1970.
 

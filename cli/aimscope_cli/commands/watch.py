@@ -88,12 +88,17 @@ def watch(
     What logs say is kept, with how far they were read: nothing is lost or counted twice if it is killed and begun
     again, and the report tells all that is kept. With --json, one JSON document a line: findings as they appear, at
     last the report. --csv and --sarif give the report at the end. Capturing packets needs CAP_NET_RAW.
-    The end is Ctrl-C, SIGTERM or --for. Exit status as of a scan.
+    The end is Ctrl-C, SIGTERM or --for.
+
+    Exit status: 3 unregistered or prohibited use found; 4 coverage incomplete (with --strict-coverage); 2 usage or
+    input error, or at the end a log that was named is not there, not recognised or mostly unreadable; else 0.
     """
     from aimscope_cli.output import Failure, emit_json
     from aimscope_cli.report import exit_status
-    from aimscope_cli.showing import show
+    from aimscope_cli.showing import show, unsuccessful
 
+    failed: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
     alone = (csv or sarif) and not output  # standard output holds that document, and nothing else
     if alone and names:
@@ -123,7 +128,7 @@ def watch(
         else:
             from aimscope_cli import following
 
-            report = following.follow(
+            result = following.follow(
                 following.Request(
                     logs=tuple(log or ()),
                     syslog=tuple(syslog or ()),
@@ -143,12 +148,21 @@ def watch(
                     quiet=quiet,
                 )
             )
+            report, failed, unread = result.report, result.failed, result.unread
     lines = as_json or names
     if lines and not output:
         emit_json(report)  # in one line, like those before it
         wanted.pop("json", None)
     if lines and not wanted:
-        raise typer.Exit(exit_status(report, strict_coverage=strict_coverage))
+        raise typer.Exit(unsuccessful(exit_status(report, strict_coverage=strict_coverage), failed, unread))
     # where standard output holds JSON lines, words for people would stand between them
     with contextlib.redirect_stdout(sys.stderr) if lines else contextlib.nullcontext():
-        show(report, wanted, explain=explain, strict_coverage=strict_coverage, quiet=quiet)
+        show(
+            report,
+            wanted,
+            explain=explain,
+            strict_coverage=strict_coverage,
+            quiet=quiet,
+            failed=failed,
+            unread=unread,
+        )
