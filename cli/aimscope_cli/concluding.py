@@ -13,6 +13,7 @@ from aimscope_cli import inventories, state
 from aimscope_cli import report as reports
 from aimscope_cli.catalogues import open_catalogue
 from aimscope_cli.report import Report
+from aimscope_collector.authorisation import Place
 from aimscope_collector.evidence import title
 from aimscope_collector.findings import Reconciliation
 from aimscope_collector.from_catalogue import services_of
@@ -22,6 +23,9 @@ from aimscope_collector.store.compare import Comparison, Scan
 from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.model import Coverage, Sighting, Status
 from aimscope_signatures.version import __version__
+
+_ENDPOINT = frozenset({"host", "code"})
+"""Scopes of looks at one machine: what is seen is on it."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -58,6 +62,9 @@ def prepare(inventory: Path | None, unit: str = "") -> Setting:
 
 def conclude(outcome: Outcome, setting: Setting, *, store: bool = False) -> Report:
     """The report. With ``store`` it is kept, and compared with the last one of the same host and scope."""
+    place = Place(host=outcome.host, unit=setting.unit)
+    # a machine without a name goes by the description of what was looked at
+    here = outcome.host or (outcome.target if outcome.scope in _ENDPOINT else "")
     judged = reconcile(
         outcome.sightings,
         outcome.coverage,
@@ -66,12 +73,13 @@ def conclude(outcome: Outcome, setting: Setting, *, store: bool = False) -> Repo
         unit=setting.unit,
         host=outcome.host,
         today=datetime.datetime.fromtimestamp(outcome.started, datetime.UTC).date(),
+        places=lambda asset: place if asset == here else None,
         emits=outcome.emits,
         ignores=setting.ignores,
     )
     compared, notes = _compare(outcome, setting.catalogue) if store else (None, ())
     new, gone = _changes(judged, compared, setting.catalogue)
-    rows = reports.rows_of(judged, new, compared is not None, here=outcome.host or outcome.target)
+    rows = reports.rows_of(judged, new, compared is not None, here=here)
     notes += tuple(f"The exception for {ignore.service} ended on {ignore.expiry}." for ignore in judged.expired_ignores)
     return Report(
         aimscope_scan=reports.SCHEMA,
@@ -87,7 +95,9 @@ def conclude(outcome: Outcome, setting: Setting, *, store: bool = False) -> Repo
         findings=rows,
         coverage=outcome.coverage,
         complete=reports.is_complete(outcome.coverage),
-        weak=tuple(reports.evidence_of(sighting, outcome.host or outcome.target) for sighting in judged.weak),
+        weak=tuple(
+            reports.hint_of(sighting, _name(sighting, setting.catalogue), here=here) for sighting in judged.weak
+        ),
         ignored=len(judged.ignored),
         gone=gone,
         compared=compared is not None,

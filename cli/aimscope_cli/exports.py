@@ -26,6 +26,8 @@ from aimscope_agent.sources._registry import sources
 from aimscope_agent.sources._source import Source, UnusableError
 from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, conclude, prepare
+from aimscope_cli.digest import counted
+from aimscope_cli.left_out import LeftOut, check_there
 from aimscope_cli.output import Failure
 from aimscope_cli.report import Report
 from aimscope_cli.settings import curtain, settings
@@ -50,10 +52,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A report, and the files that hardly had a row of their source."""
+    """A report, the files that hardly had a row of their source, and those that were named and not read."""
 
     report: Report
     failed: tuple[str, ...]
+    unread: tuple[str, ...]
 
 
 class _Opened:
@@ -175,16 +178,20 @@ def run(request: Request) -> Result:
     looks: dict[str, _Look] = {}
     failed: list[str] = []
     stopped = ""
+    left_out = LeftOut()
     if request.paths.count(_STDIN) > 1:
         raise Failure("standard input was named twice")
     for path in request.paths:
-        with contextlib.closing(_Opened(path)) as opened:
-            try:
+        check_there(path)
+    for path in request.paths:
+        try:
+            with contextlib.closing(_Opened(path)) as opened, _readable(opened):
                 stopped = _read(opened, wanted, recogniser, looks, failed, started, quiet=request.quiet)
-            except (OSError, CompressionError, UnusableError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-                raise Failure(f"{opened.shown} cannot be read: {_reason(error)}") from None
+        except Failure as failure:
+            left_out.note(_STDIN_NAME if path == _STDIN else clean(path), failure)
         if stopped:
             break
+    left_out.check(len(request.paths))
     outcome = Outcome(
         scope="import",
         target=", ".join(_STDIN_NAME if path == _STDIN else clean(path) for path in request.paths),
@@ -193,15 +200,21 @@ def run(request: Request) -> Result:
         started=started,
         finished=max(started, int(time.time())),
         sightings=recogniser.sightings(),
-        coverage=tuple(look.coverage() for look in looks.values()),
+        coverage=(*(look.coverage() for look in looks.values()), *left_out.coverage()),
         emits={name: look.source.emits for name, look in looks.items()},
         notes=(*_notes(looks, recogniser), *((stopped,) if stopped else ())),
     )
-    return Result(conclude(outcome, setting), tuple(failed))
+    return Result(conclude(outcome, setting), tuple(failed), left_out.files)
 
 
-def _reason(error: Exception) -> str:
-    return (error.strerror or "unknown").lower() if isinstance(error, OSError) else str(error)
+@contextlib.contextmanager
+def _readable(opened: _Opened) -> Iterator[None]:
+    """What goes wrong in reading, as a ``Failure``."""
+    try:
+        yield
+    except (OSError, CompressionError, UnusableError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        reason = (error.strerror or "unknown").lower() if isinstance(error, OSError) else str(error)
+        raise Failure(f"{opened.shown} cannot be read: {reason}") from None
 
 
 def _read(
@@ -225,7 +238,7 @@ def _read(
             recogniser.take_all(source.read(export))
         except KeyboardInterrupt:
             stopped = f"Stopped within {opened.shown}: what follows was not read."
-            export.gap(Status.PARTIAL, f"stopped after {export.counts['rows']:,} rows")
+            export.gap(Status.PARTIAL, f"stopped after {counted(export.counts['rows'], 'rows')}")
     if opened.truncated:
         export.gap(Status.PARTIAL, "the compressed file ends before its end")
     if export.counts["unreadable"] > export.counts["observed"]:
@@ -264,7 +277,7 @@ def _source_of(export: Export, opened: _Opened, wanted: Source | None) -> Source
 
 def _notes(looks: dict[str, _Look], recogniser: Recogniser) -> Iterator[str]:
     for look in looks.values():
-        rows, observed = look.counts["rows"], look.counts["observed"]
-        yield f"{look.source.title}: {rows:,} rows, {observed:,} facts. Proves: {look.source.proves}."
+        read = f"{counted(look.counts['rows'], 'rows')}, {counted(look.counts['observed'], 'facts')}"
+        yield f"{look.source.title}: {read}. Proves: {look.source.proves}."
     if recogniser.tally.refused:
-        yield f"{recogniser.tally.refused:,} sightings were left out: too many to keep apart."
+        yield f"{counted(recogniser.tally.refused, 'sightings')} left out: too many to keep apart."

@@ -32,7 +32,7 @@ from aimscope_cli.output import Failure, hint
 from aimscope_cli.report import Report
 from aimscope_cli.settings import curtain, settings
 from aimscope_cli.watching import Herald, json_line, text_line
-from aimscope_signatures.model import Sighting
+from aimscope_signatures.model import Coverage, Sighting
 
 _PAUSE = 0.5
 """Seconds between two looks at logs."""
@@ -61,7 +61,15 @@ class Request(msgspec.Struct, frozen=True):
     quiet: bool = False
 
 
-def follow(request: Request) -> Report:
+class Result(msgspec.Struct, frozen=True):
+    """A report, the logs of which hardly a line could be read, and those that were named and not read at all."""
+
+    report: Report
+    failed: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+def follow(request: Request) -> Result:
     """Follow until somebody stops it. Raises ``Failure`` for what cannot be followed or kept."""
     _check(request)
     setting = prepare(request.inventory, request.unit)
@@ -83,7 +91,12 @@ def follow(request: Request) -> Report:
         if ledger.set_aside:
             notes.append(f"What was kept was damaged. It is set aside as {ledger.set_aside}; logs go on at their end.")
         logs = arrivals = None
-        if request.logs:
+        places = ledger.places()
+        if places:
+            notes.append("What is kept of earlier runs is in this report; counts of lines are of this run.")
+        if request.syslog and ledger.sightings():
+            notes.append("What could not be read of syslog is told of this run only.")
+        if request.logs or places:  # also of logs that are not followed any more it is said what they lack
             from_end = request.from_end or bool(ledger.set_aside)
             paths = [path.absolute() for path in request.logs]
             try:
@@ -105,11 +118,21 @@ def follow(request: Request) -> Report:
             started=started,
             finished=max(started, int(time.time())),
             sightings=ledger.sightings(),
-            coverage=tuple(watch.coverage() for watch in (logs, arrivals) if watch),
+            coverage=tuple(_coverage(request, logs, arrivals)),
             emits={SENSOR: EMITS, SYSLOG: EMITS},
             notes=tuple(notes),
         )
-    return conclude(outcome, setting)
+        failed, unread = (logs.failed(), logs.unread()) if logs else ((), ())
+    shown = (tuple(map(clean, failed)), tuple(map(clean, unread)))
+    return Result(conclude(outcome, setting), *shown)
+
+
+def _coverage(request: Request, logs: LogWatch | None, arrivals: SyslogWatch | None) -> Iterator[Coverage]:
+    told = logs.coverage() if logs else None
+    if told and (request.logs or told.gaps):
+        yield told
+    if arrivals:
+        yield arrivals.coverage()
 
 
 def _check(request: Request) -> None:
@@ -118,7 +141,7 @@ def _check(request: Request) -> None:
     for path, place in places.items():
         for other, there in places.items():
             rotated = there.parent == place.parent and belongs(there, place.name)
-            if path is not other and (there == place.parent or rotated):
+            if path is not other and (there in place.parents or rotated):
                 raise Failure(f"{clean(str(path))} would be read twice: {clean(str(other))} is followed too")
         try:
             mode = path.stat().st_mode

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 from aimscope_cli.output import Failure, ReaderGoneError, complain, debugging, flush, trace
 
@@ -19,6 +22,7 @@ _READER_GONE = 141
 def guarded(program: Callable[[], None]) -> None:
     """Run the program and leave with its exit status."""
     _prepare_streams()
+    _prepare_interrupts()
     try:
         status = _status_of(program)
     except Failure as failure:
@@ -62,6 +66,29 @@ def _prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _prepare_interrupts() -> None:
+    """Ctrl-C raises; the next one kills: the first may be lost in a callback of the interpreter, while it imports."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop)
+
+
+@contextlib.contextmanager
+def cancelling() -> Iterator[None]:
+    """Leave Ctrl-C to asyncio, which takes it over from Python's own handler and from no other."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _forget_output() -> None:

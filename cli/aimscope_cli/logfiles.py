@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -26,7 +27,7 @@ from aimscope_agent.logs.reading import Log, UnusableError
 from aimscope_agent.logs.registry import formats
 from aimscope_agent.logs.reporting import Summed, coverage_of, note_of, summed
 from aimscope_agent.logs.scanning import Part, Workshop
-from aimscope_agent.logs.work import PIECE, STDIN, Planned, Task, below, look, run, tasks_of
+from aimscope_agent.logs.work import PIECE, STDIN, Planned, Task, Unread, below, look, run, tasks_of
 from aimscope_agent.logs.workers import Done, Failed, Kit, Pool, attempt, in_turn
 from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, conclude, prepare
@@ -38,7 +39,8 @@ from aimscope_signatures.model import Coverage, Gap, Status
 
 _TOLD_APART = 40
 """Files that have a line of their own in the coverage; of more, the formats have."""
-_FOLDERS = "folders"
+_FOLDERS, _NAMED = "folders", "files"
+"""Where it is told what of folders, and what that was named itself, is not read."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -55,10 +57,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A report, and the files that hardly had a line of their format."""
+    """A report, the files that hardly had a line of their format, and those that were named and not read at all."""
 
     report: Report
     failed: tuple[str, ...]
+    unread: tuple[str, ...]
 
 
 def known_formats() -> dict[str, Format]:
@@ -86,6 +89,18 @@ def chosen(name: str, known: dict[str, Format]) -> dict[str, Format]:
     return {name: known[name]}
 
 
+def _check(path: str) -> None:
+    """Raises ``Failure`` for what is no file and no folder."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - names need not be text
+    except FileNotFoundError:
+        raise Failure(f"{clean(path)} does not exist") from None
+    except OSError as error:
+        raise Failure(f"{clean(path)} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise Failure(f"{clean(path)} is no file: what comes through a pipe is read as standard input, -")
+
+
 class _Plan:
     """The logs to read, and what cannot be read."""
 
@@ -94,17 +109,22 @@ class _Plan:
         self.known = chosen(request.format, known)
         self.files: list[Planned] = []
         self.gaps = Gaps()
+        """What of the folders is not read, or not to its end."""
+        self.named = Gaps()
+        """What was named itself and is not read."""
+        self.unread: list[str] = []
         self.stdin: Log | None = None
         self._met: set[tuple[int, int]] = set()
+        self._refusal: Failure | None = None
         for path in request.paths:
             if path == STDIN:
                 self._stdin()
-            elif not os.path.exists(path):  # noqa: PTH110 - names need not be text
-                raise Failure(f"{clean(path)} does not exist")
-            elif not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):  # noqa: PTH116 - as above
-                raise Failure(f"{clean(path)} is no file: what comes through a pipe is read as standard input, -")
-        for found, named in below(Path(path) for path in request.paths if path != STDIN):
+            else:
+                _check(path)
+        for found, named in below((Path(path) for path in request.paths if path != STDIN), self._unread):
             self._file(found, named=named)
+        if self._refusal is not None and not self.files:
+            raise self._refusal
         if not self.files and not self.gaps.told():
             for path in request.paths:
                 self.gaps.note(Gap(clean(path), Status.PARTIAL, "it holds no log"))
@@ -127,16 +147,31 @@ class _Plan:
                 elif named:
                     self.gaps.note(Gap(shown, Status.PARTIAL, "it is empty"))
         except OSError as error:
-            if named:
-                raise Failure(f"{shown} cannot be read: {error.strerror}") from None
             denied = Status.DENIED if isinstance(error, PermissionError) else Status.FAILED
-            self.gaps.note(Gap(shown, denied, (error.strerror or "cannot be read").lower()))
+            gap = Gap(shown, denied, (error.strerror or "cannot be read").lower())
+            if named:
+                self._refused(gap, Failure(f"{shown} cannot be read: {error.strerror}"))
+            else:
+                self.gaps.note(gap)
+
+    def _unread(self, unread: Unread) -> None:
+        status = Status.PARTIAL if unread.link else Status.DENIED if unread.denied else Status.FAILED
+        self.gaps.note(Gap(unread.shown, status, unread.reason))
+
+    def _refused(self, gap: Gap, failure: Failure) -> None:
+        """Leave out what was named; where nothing else can be read either, the first failure is the answer."""
+        self.named.note(gap)
+        self.unread.append(gap.source)
+        self._refusal = self._refusal or failure
 
     def _log(self, file: IO[bytes], shown: str, path: str, size: int, now: int, *, named: bool) -> Log | None:
+        remedy = ""
         try:
             log, recognised = look(file, Stream, self.known.values())
-        except (UnusableError, CompressionError) as error:
+        except UnusableError as error:
             reason = str(error)
+        except CompressionError as error:
+            reason, remedy = error.reason, error.remedy
         else:
             form = self.known[self.request.format] if self.request.format else recognised.format
             if form is not None:
@@ -144,9 +179,17 @@ class _Plan:
                 self.files.append(Planned(path, shown, form.name, size, now, tasks))
                 return log
             reason = recognised.reason()
+            if log.truncated and not recognised.lines:
+                reason = "the compressed file ends before its end"
+            elif named and recognised.lines:
+                remedy = "--format NAME says what it is"
         if named:
-            raise Failure(f"{shown}: {reason}", details=("--format NAME says what it is; `aimscope logs formats`",))
-        self.gaps.note(Gap(shown, Status.UNSUPPORTED, reason.partition(":")[0]))
+            advice = (f"{remedy}; `aimscope logs formats`" if remedy[:2] == "--" else remedy,) if remedy else ()
+            self._refused(
+                Gap(shown, Status.FAILED, reason, remedy=remedy), Failure(f"{shown}: {reason}", details=advice)
+            )
+        else:
+            self.gaps.note(Gap(shown, Status.UNSUPPORTED, reason.partition(":")[0], remedy=remedy))
         return None
 
 
@@ -169,7 +212,7 @@ def run_scan(request: Request) -> Result:
     for number, file in enumerate(plan.files):
         done = _in_order(file, parts.get(number, {}), workshop, plan.gaps)
         found.append(summed(file.shown, used[file.format], file.size, done, tally))
-    coverage, emits = _coverage(found, plan.gaps)
+    coverage, emits = _coverage(found, plan)
     outcome = Outcome(
         scope="logs",
         target=", ".join("standard input" if path == STDIN else clean(path) for path in request.paths),
@@ -182,7 +225,8 @@ def run_scan(request: Request) -> Result:
         emits=emits,
         notes=tuple(note_of(one, request.zone) for one in found[:_TOLD_APART]),
     )
-    return Result(conclude(outcome, setting), tuple(one.shown for one in found if one.failed))
+    failed = tuple(one.shown for one in found if one.failed)
+    return Result(conclude(outcome, setting), failed, tuple(plan.unread))
 
 
 def _read(plan: _Plan, workshop: Workshop, kit: Kit) -> dict[int, dict[int, Done | Failed]]:
@@ -234,7 +278,7 @@ def _in_order(file: Planned, done: dict[int, Done | Failed], workshop: Workshop,
     return found
 
 
-def _coverage(found: list[Summed], gaps: Gaps) -> tuple[tuple[Coverage, ...], dict[str, tuple[str, ...]]]:
+def _coverage(found: list[Summed], plan: _Plan) -> tuple[tuple[Coverage, ...], dict[str, tuple[str, ...]]]:
     """One for each file, or for each format where files are many; what could not be read has one of its own."""
     every: dict[str, Coverage] = {}
     emits: dict[str, tuple[str, ...]] = {}
@@ -243,8 +287,10 @@ def _coverage(found: list[Summed], gaps: Gaps) -> tuple[tuple[Coverage, ...], di
         name = part.sensor if len(found) <= _TOLD_APART else one.format.name
         every[name] = part if len(found) <= _TOLD_APART else _together(name, every.get(name), part)
         emits[name] = one.format.kinds
-    if told := gaps.told():
-        every[_FOLDERS] = Coverage(_FOLDERS, gaps.worst(), told, {"files": len(found)})
+    for name, gaps in ((_NAMED, plan.named), (_FOLDERS, plan.gaps)):
+        if told := gaps.told():
+            counts = {"not read": len(plan.unread)} if name == _NAMED else {"files": len(found)}
+            every[name] = Coverage(name, gaps.worst(), told, counts)
     return tuple(every.values()), emits
 
 
@@ -254,10 +300,10 @@ def _together(name: str, one: Coverage | None, other: Coverage) -> Coverage:
     gaps = Gaps()
     for gap in (*one.gaps, *other.gaps):
         gaps.note(gap)
-    added = {"files": 1, **other.counts}
-    counts = {what: one.counts.get(what, 0) + number for what, number in added.items()}
+    counts = Counter(one.counts)
+    counts.update({"files": 1, **other.counts})
     worst = max(one.status, other.status, key=("complete", "partial", "failed").index)
-    return Coverage(name, worst, gaps.told(), counts)
+    return Coverage(name, worst, gaps.told(), dict(counts))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aimscope_agent.traffic.seen import printable
 from aimscope_cli.output import emit_text
 
 if TYPE_CHECKING:
@@ -15,6 +14,17 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 512
 """Names written together."""
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One name, as it is printed. ``ts`` is seconds since 1970 UTC; ``ja4`` is there for TLS and QUIC."""
+
+    kind: str
+    name: str
+    client: str
+    server: str
+    ts: float
+    ja4: str = ""
 
 
 class NamePrinter:
@@ -39,7 +49,5 @@ class NamePrinter:
             self._kept.clear()
             emit_text(lines.decode("utf-8"))
 
-    def _shown(self, seen: Seen) -> Seen:
-        shown = printable(seen)
-        client = self._veil(shown.client)
-        return shown if client == shown.client else msgspec.structs.replace(shown, client=client)
+    def _shown(self, seen: Seen) -> Line:
+        return Line(seen.kind, seen.name, self._veil(seen.client), seen.server, seen.ts, seen.ja4)

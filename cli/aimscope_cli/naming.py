@@ -26,6 +26,7 @@ from aimscope_agent.servers.names import (
     zone,
 )
 from aimscope_cli.concluding import Outcome, conclude, prepare
+from aimscope_cli.guard import cancelling
 from aimscope_cli.output import Failure
 from aimscope_cli.progress import progress
 from aimscope_cli.report import Report
@@ -199,7 +200,8 @@ def _resolved(request: Request, found: _Found, gaps: Gaps, counts: Counter[str])
                 counts["questions"] += resolver.counts["questions"]
             return False
 
-        return asyncio.run(main())
+        with cancelling():
+            return asyncio.run(main())
 
 
 def _batches(items: Sequence[_T]) -> Iterable[Sequence[_T]]:

@@ -25,6 +25,7 @@ from aimscope_agent.servers.targets import (
     words_of,
 )
 from aimscope_cli.concluding import Outcome, Setting, conclude, prepare
+from aimscope_cli.guard import cancelling
 from aimscope_cli.output import Failure, emit_json, hint, say
 from aimscope_cli.progress import progress
 from aimscope_cli.report import Report
@@ -108,7 +109,7 @@ def _scanned(
         )
 
     # a selector loop on every platform: the scan watches thousands of sockets that only connect
-    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+    with cancelling(), asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         return runner.run(main())
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
+import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
@@ -16,7 +18,7 @@ from types import FrameType
 import msgspec
 
 from aimscope_agent.host.tree import clean
-from aimscope_agent.intake.capture_filter import light_filter, narrowed, traffic_filter
+from aimscope_agent.intake.capture_filter import Chosen, chosen
 from aimscope_agent.intake.pcap import Capture, CaptureError, Filter, open_capture
 from aimscope_agent.privacy import Curtain
 from aimscope_agent.recognise import Recogniser
@@ -26,12 +28,15 @@ from aimscope_agent.traffic.seen import Seen
 from aimscope_agent.traffic.sieve import Sieve
 from aimscope_cli.byte_progress import byte_progress
 from aimscope_cli.concluding import Outcome, Setting, conclude, prepare
+from aimscope_cli.digest import counted
+from aimscope_cli.left_out import LeftOut, check_there
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure
+from aimscope_cli.renderers import render, text
 from aimscope_cli.report import Report
 from aimscope_cli.settings import curtain, settings
 from aimscope_signatures.matcher import Matcher
-from aimscope_signatures.model import Observation
+from aimscope_signatures.model import Coverage, Observation
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -52,6 +57,7 @@ class Reading:
         self,
         setting: Setting,
         kept: Curtain,
+        choice: Chosen,
         *,
         seen: Callable[[Seen], None] | None = None,
         found: Callable[[Seen], None] | None = None,
@@ -60,7 +66,8 @@ class Reading:
         """``seen`` is told every name, ``found`` those worth it, ``observed`` what they became when that is known."""
         matcher = Matcher(setting.catalogue)
         self.recogniser = Recogniser(matcher, curtain=kept)
-        self.dissector = Dissector(self._observed, Sieve(matcher), seen, found)
+        self.dissector = Dissector(self._observed, Sieve(matcher), seen, found, choice.passes)
+        self._choice = choice
         self.started = int(time.time())
         self._also = observed
         self._looks: list[Look] = []
@@ -110,11 +117,13 @@ class Reading:
         """A capture that was not even begun."""
         self._looks.append(Look(source=source, passed=0, stopped="not read: stopped before it"))
 
-    def report(self, scope: str, target: str, host: str = "") -> Report:
-        """What was seen, judged."""
+    def report(self, scope: str, target: str, host: str = "", left_out: tuple[Coverage, ...] = ()) -> Report:
+        """What was seen, judged. ``left_out`` tells of what was not even opened."""
         self.dissector.finish()
         refused = self.recogniser.tally.refused
-        notes = (f"{refused:,} sightings were left out: too many to keep apart.",) if refused else ()
+        notes = (f"{counted(refused, 'sightings')} left out: too many to keep apart.",) if refused else ()
+        if self._choice.note:
+            notes = (*notes, self._choice.note)
         outcome = Outcome(
             scope=scope,
             target=target,
@@ -123,7 +132,7 @@ class Reading:
             started=self.started,
             finished=max(self.started, int(time.time())),
             sightings=self.recogniser.sightings(),
-            coverage=(coverage(self.dissector, self._looks, veil_of(self._kept)),),
+            coverage=(coverage(self.dissector, self._looks, veil_of(self._kept)), *left_out),
             emits={SENSOR: EMITS},
             notes=notes,
         )
@@ -135,37 +144,75 @@ class Reading:
             self._also(observation)
 
 
-def run(request: Request) -> Report:
-    """Read the captures in turn, as one. Raises ``Failure`` before anything is read where one cannot be opened."""
+class Result(msgspec.Struct, frozen=True):
+    """A report, and the captures that were named and not read."""
+
+    report: Report
+    unread: tuple[str, ...]
+
+
+def run(request: Request) -> Result:
+    """Read the captures in turn, as one. Raises ``Failure`` before anything is read where none can be opened."""
     setting = prepare(request.inventory, request.unit)
     kept = curtain(settings())
     printer = NamePrinter(veil_of(kept)) if request.names else None
-    reading = Reading(setting, kept, seen=printer.take if printer else None)
-    wanted, lighter = _filters(request.expression)
-    for path in request.paths:
-        if str(path) != "-" and not path.is_fifo():  # a pipe can be opened once
-            opened(path).close()  # said before a long look
-    for path in request.paths:
-        source = "standard input" if str(path) == "-" else clean(str(path))
+    choice = choose(request.expression)
+    reading = Reading(setting, kept, choice, seen=printer.take if printer else None)
+    left_out, paths = _usable(request.paths)
+    for path in paths:
+        source = _called(path)
         if reading.stopped:
             reading.skip(source)
             continue
-        with (
-            opened(path, wanted, lighter) as capture,
-            byte_progress(request.quiet, capture.size, capture.done, path.name),
-        ):
+        try:
+            capture = opened(path, choice.thorough, choice.light)
+        except Failure as failure:
+            left_out.note(source, failure)
+            continue
+        with capture, byte_progress(request.quiet, capture.size, capture.done, path.name):
             reading.read(source, capture)
-    report = reading.report("pcap", ", ".join(clean(str(path)) for path in request.paths))
+    left_out.check(len(request.paths))
+    report = reading.report("pcap", ", ".join(map(_called, request.paths)), left_out=left_out.coverage())
     if printer:
         printer.flush()
-    return report
+    return Result(report, left_out.files)
 
 
-def _filters(expression: str) -> tuple[Filter, Filter]:
-    """What is worth reading, and the filter to begin with. ``expression`` is the user's own."""
-    if not expression:
-        return traffic_filter, light_filter
-    return narrowed(expression), narrowed(expression, light_filter)
+def _usable(paths: Sequence[Path]) -> tuple[LeftOut, list[Path]]:
+    """What is a capture, as far as it can be told before a long look. Raises ``Failure`` where nothing is."""
+    left_out, usable = LeftOut(), []
+    for path in paths:
+        check_there(str(path))
+    for path in paths:
+        try:
+            if str(path) != "-" and not _is_pipe(path):
+                opened(path).close()
+        except Failure as failure:
+            left_out.note(_called(path), failure)
+        else:
+            usable.append(path)
+    left_out.check(len(paths))
+    return left_out, usable
+
+
+def _called(path: Path) -> str:
+    return "standard input" if str(path) == "-" else clean(str(path))
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether it can be opened only once. What cannot be asked is not: opening it says why."""
+    try:
+        return path.is_fifo()
+    except OSError:
+        return False
+
+
+def choose(expression: str) -> Chosen:
+    """What is worth reading. ``expression`` is the user's own. Raises ``Failure``."""
+    try:
+        return chosen(expression)
+    except CaptureError as error:
+        raise Failure(str(error)) from None
 
 
 def opened(path: Path, wanted: Filter = None, lighter: Filter = None) -> Capture:
@@ -174,6 +221,37 @@ def opened(path: Path, wanted: Filter = None, lighter: Filter = None) -> Capture
         return open_capture("-" if str(path) == "-" else path, filter=wanted, lighter=lighter)
     except CaptureError as error:
         raise Failure(str(error)) from None
+
+
+def rehearse(setting: Setting, forms: Iterable[str]) -> None:
+    """Shows an empty report in each form: what that loads is loaded, while its files are within reach."""
+    nothing = Outcome("watch", "", "", sys.platform, 0, 0, (), (), {})
+    report = conclude(nothing, setting)
+    for form in forms:
+        render(form, report)
+    list(text.lines(report, explain=True))
+
+
+def check_writable(paths: Sequence[Path], user: str | None) -> None:
+    """Raises ``Failure`` where this process, which became ``user``, could not write a file at the end."""
+    who = f"the user {user}" if user else "this user"
+    for path in paths:
+        try:
+            able = _writable(path)
+        except OSError:
+            able = False
+        if not able:
+            raise Failure(f"{path} could not be written at the end: name a file in a folder that {who} may write to")
+
+
+def _writable(path: Path) -> bool:
+    there, folder = path.exists(), path.parent
+    if there and not path.is_file():
+        return os.access(path, os.W_OK)  # a device or a pipe is written into, a file is replaced
+    about = folder.stat()
+    if there and about.st_mode & stat.S_ISVTX and os.geteuid() not in {0, about.st_uid, path.stat().st_uid}:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def veil_of(kept: Curtain) -> Callable[[str], str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from aimscope_collector.conditions import BREACHES
 from aimscope_collector.evidence import describe
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, RiskRating, Verdict
 from aimscope_signatures.kinds import Identity, Presence
@@ -32,9 +33,9 @@ WORDS: Mapping[Verdict, str] = {
 """What a verdict means, for a reader who is no engineer."""
 
 PRESENCE_WORDS = {
-    "uploaded": "in use, large uploads",
+    "uploaded": "used, with uploads",
     "attempted": "tried, but blocked",
-    "used": "in use",
+    "used": "used",
     "installed": "installed",
     "configured": "configured",
     "mentioned": "mentioned in code",
@@ -68,6 +69,13 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     last: Moment = 0
 
 
+class Hint(Evidence, frozen=True, omit_defaults=True):
+    """Evidence too weak for a finding: for somebody to review."""
+
+    service: Annotated[str, _says("Id in the catalogue of the service it may be; empty for none.")] = ""
+    name: Annotated[str, _says("What people call that service.")] = ""
+
+
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     """A finding, ready to be shown. ``change`` compares with the last scan of this machine."""
 
@@ -78,12 +86,17 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: Verdict
     unit: Annotated[str, _says("Organisational unit the verdict is for; empty if none was named.")]
     condition: Annotated[
-        str, _says("Empty for the use as a whole; else the condition that is not met, or what AI in no catalogue is.")
+        str,
+        _says(
+            "Empty for the use as a whole; else the condition that is not met, the verdict where machines are judged "
+            "differently, or what AI in no catalogue is."
+        ),
     ]
     reasons: Annotated[tuple[str, ...], _says("Why this verdict: whole sentences.")]
     evidence: tuple[Evidence, ...] = ()
     identity: Annotated[Identity | None, _says("The best among the evidence.")] = None
     presence: Annotated[Presence | None, _says("The strongest among the evidence.")] = None
+    blocked: Annotated[bool, _says("All of the evidence is attempts that were refused: nothing shows use.")] = False
     risk: Annotated[RiskRating | None, _says("Likelihood × impact with every factor; absent without evidence.")] = None
     inventory_row: Annotated[str, _says("The row of the inventory that decided.")] = ""
     change: Annotated[Literal["", "new", "unchanged"], _says("Against the last scan; empty if not compared.")] = ""
@@ -109,11 +122,17 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     platform: str
     started: Moment
     finished: Moment
-    summary: Annotated[dict[str, int], _says("Services by verdict; each counts once, under the most serious.")]
+    summary: Annotated[
+        dict[str, int],
+        _says(
+            "Services by verdict; each counts once, under the most serious. Those of which every attempt was blocked "
+            "have counts of their own: `prohibited_blocked`, `unregistered_blocked`."
+        ),
+    ]
     findings: Annotated[tuple[Row, ...], _says("By verdict, then risk, then name.")]
     coverage: Annotated[tuple[Coverage, ...], _says("One for each sensor: how well it could look.")]
     complete: Annotated[bool, _says("Whether every sensor could look everywhere it is meant to.")]
-    weak: Annotated[tuple[Evidence, ...], _says("Hints too weak for a finding.")] = ()
+    weak: Annotated[tuple[Hint, ...], _says("Hints too weak for a finding.")] = ()
     ignored: Annotated[int, _says("Sightings left out because somebody marked them as wrong.")] = 0
     gone: Annotated[tuple[str, ...], _says("What the last scan saw and a complete look no longer does.")] = ()
     compared: Annotated[bool, _says("Whether there was a scan to compare with.")] = False
@@ -155,6 +174,7 @@ def _row(finding: Finding, new: frozenset[Use], compared: bool, here: str) -> Ro
         evidence=tuple(evidence_of(sighting, here) for sighting in finding.evidence),
         identity=finding.identity,
         presence=finding.presence,
+        blocked=finding.blocked,
         risk=finding.risk,
         inventory_row=finding.row,
         change=("new" if fresh else "unchanged") if compared and finding.evidence else "",
@@ -185,6 +205,11 @@ def evidence_of(sighting: Sighting, here: str = "") -> Evidence:
     )
 
 
+def hint_of(sighting: Sighting, name: str, here: str = "") -> Hint:
+    """A sighting too weak for a finding; ``name`` is what people call the service it may be."""
+    return Hint(service=sighting.service, name=name, **msgspec.structs.asdict(evidence_of(sighting, here)))
+
+
 _REMARKS: Mapping[str, Mapping[str, str]] = {
     "blocked": {"True": "blocked"},
     "enabled": {"False": "switched off"},
@@ -202,16 +227,30 @@ def remarks_of(evidence: Evidence) -> tuple[str, ...]:
     return (*found, *((f"is handed {secrets}",) if secrets else ()))
 
 
+def what_of(row: Row) -> str:
+    """What is used: a service, or AI in no catalogue by what it is. Several findings may be about one use."""
+    if row.service:
+        return row.service
+    what, _, apart = row.condition.rpartition(": ")
+    return what if what and apart in {*VERDICTS, *BREACHES} else row.condition
+
+
+_BLOCKED: Final = ("prohibited_blocked", "unregistered_blocked")
+_SETTLED: Final = ("authorised", "dormant")
+_COUNTED: Final = (*(verdict for verdict in VERDICTS if verdict not in _SETTLED), *_BLOCKED, *_SETTLED)
+"""What services are counted under, the most serious first: what was blocked needs nobody any more."""
+
+
 def summary_of(rows: Sequence[Row]) -> dict[str, int]:
     """How many services have each verdict; a service with two findings counts under the more serious one."""
-    worst: dict[str, Verdict] = {}
+    worst: dict[str, int] = {}
     for row in rows:
-        which = row.service or row.condition  # AI in no catalogue is told apart by its evidence
-        known = worst.get(which)
-        if known is None or VERDICTS.index(row.verdict) < VERDICTS.index(known):
-            worst[which] = row.verdict
+        blocked = f"{row.verdict}_blocked"
+        rank = _COUNTED.index(blocked if row.blocked and blocked in _BLOCKED else row.verdict)
+        which = what_of(row)
+        worst[which] = min(rank, worst.get(which, rank))
     counts = Counter(worst.values())
-    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
+    return {name: counts[rank] for rank, name in enumerate(_COUNTED) if counts[rank]}
 
 
 def is_complete(coverage: Sequence[Coverage]) -> bool:
@@ -230,7 +269,10 @@ def _is_whole(part: Coverage) -> bool:
 
 
 def exit_status(report: Report, *, strict_coverage: bool) -> int:
-    """3 if unregistered or prohibited use was found, else 4 if coverage is incomplete and matters, else 0."""
-    if any(row.verdict in {"unregistered", "prohibited"} for row in report.findings):
+    """3 if unregistered or prohibited use was found, else 4 if coverage is incomplete and matters, else 0.
+
+    Attempts that were blocked are no use: the control worked. They are listed, and alone leave the status 0.
+    """
+    if any(row.verdict in {"unregistered", "prohibited"} and not row.blocked for row in report.findings):
         return 3
     return 4 if strict_coverage and not report.complete else 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from aimscope_cli.scanning import Request
 
 
+_NAMED: Final = 8
+
+
 def show(
     report: Report,
     forms: dict[str, Path | None],
@@ -25,8 +29,13 @@ def show(
     explain: bool = False,
     strict_coverage: bool = False,
     quiet: bool = False,
+    failed: Sequence[str] = (),
+    unread: Sequence[str] = (),
 ) -> None:
-    """Write every form; text where nothing goes to standard output. Ends the command with the report's exit status."""
+    """Write every form; text where nothing goes to standard output. Ends the command with the report's exit status.
+
+    ``failed`` files were mostly unreadable, ``unread`` were named and not read: neither is a success.
+    """
     from aimscope_cli.renderers import text
     from aimscope_cli.report import exit_status
 
@@ -46,7 +55,17 @@ def show(
                 hint(f"→ {line}")
     for note in report.notes:
         hint(note)
-    raise typer.Exit(exit_status(report, strict_coverage=strict_coverage))
+    status = exit_status(report, strict_coverage=strict_coverage)
+    raise typer.Exit(unsuccessful(status, failed, unread))
+
+
+def unsuccessful(status: int, failed: Sequence[str], unread: Sequence[str]) -> int:
+    """The exit status where files could not be read, which are named: 2, but what was found weighs more."""
+    for what, files in (("mostly unreadable", failed), ("not read", unread)):
+        if files:
+            more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+            hint(f"{what}: {', '.join(files[:_NAMED])}{more}")
+    return 2 if (failed or unread) and status in {0, 4} else status
 
 
 def show_plan(request: Request, *, as_json: bool) -> None:

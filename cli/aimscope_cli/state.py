@@ -66,9 +66,12 @@ def inventory_file(stated: Path | None) -> Path | None:
     import platformdirs
 
     if stated is not None:
-        if not stated.is_file():
-            raise Failure(f"{stated} is no file; `aimscope inventory init {stated}` makes one")
-        return stated
+        try:
+            if stated.is_file():
+                return stated
+        except OSError as error:
+            raise Failure(f"{stated} cannot be read: {error.strerror}") from None
+        raise Failure(f"{stated} is no file; `aimscope inventory init {stated}` makes one")
     places = (Path("inventory.yaml"), platformdirs.user_config_path("aimscope") / "inventory.yaml", SYSTEM_INVENTORY)
     return next((place for place in places if place.is_file()), None)
 

@@ -19,8 +19,10 @@ from aimscope_agent.logs.reading import UnusableError
 from aimscope_agent.logs.recognition import Fit
 from aimscope_agent.logs.registry import load_file
 from aimscope_agent.logs.work import STDIN, look
+from aimscope_agent.privacy import Curtain
 from aimscope_cli.logfiles import chosen, known_formats
 from aimscope_cli.output import Failure
+from aimscope_cli.settings import curtain, settings
 from aimscope_signatures.model import Observation, Value
 
 
@@ -50,7 +52,11 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 def attempt(file: str, name: str, own: Path | None, zone: str, most: int) -> Trial:
-    """Read the first lines. Raises ``Failure`` for a file, a map or a zone that cannot be used."""
+    """Read the first lines; people and devices are shown as the configuration keeps them.
+
+    Raises ``Failure`` for a file, a map, a zone or a configuration that cannot be used.
+    """
+    kept = curtain(settings())
     known = _formats(name, own)
     shown = "standard input" if file == STDIN else clean(file)
     if file == STDIN and sys.stdin is None:
@@ -64,8 +70,8 @@ def attempt(file: str, name: str, own: Path | None, zone: str, most: int) -> Tri
                 return Trial(shown, "", recognised.fits[:8], ())
             parser = Parser(form, zone=zone, now=now)
             facts = []
-            for number, line in enumerate(log.head.split(b"\n")[:most], 1):
-                facts += [_fact(number, seen) for seen in parser.line(line, number, "")]
+            for number, line in enumerate(log.head.removesuffix(b"\n").split(b"\n")[:most], 1):
+                facts += [_fact(number, seen, kept) for seen in parser.line(line, number, "")]
     except OSError as error:
         raise Failure(f"{shown} cannot be read: {error.strerror}") from None
     except (UnusableError, CompressionError) as error:
@@ -96,6 +102,7 @@ def _formats(name: str, own: Path | None) -> dict[str, Format]:
     return {form.name: form}
 
 
-def _fact(line: int, seen: Observation) -> Fact:
+def _fact(line: int, observation: Observation, kept: Curtain) -> Fact:
+    seen = kept.veiled(observation)
     at = datetime.datetime.fromtimestamp(seen.at, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Fact(line, at, seen.kind, seen.fields, seen.subject, seen.asset)

@@ -16,29 +16,32 @@ import msgspec
 
 from aimscope_agent.config import Config
 from aimscope_agent.intake.capture import open_live
-from aimscope_agent.intake.capture_filter import narrowed, traffic_filter
-from aimscope_agent.intake.pcap import Capture, CaptureError
+from aimscope_agent.intake.pcap import Capture, CaptureError, Filter
 from aimscope_agent.privacy import Curtain
 from aimscope_agent.recognise import Recogniser
+from aimscope_agent.traffic.dissector import load
 from aimscope_agent.traffic.observations import observation
 from aimscope_agent.traffic.seen import Seen
-from aimscope_cli import report as reports
 from aimscope_cli.concluding import Setting, prepare
 from aimscope_cli.names import NamePrinter
 from aimscope_cli.output import Failure, emit_json, flush, hint, say
-from aimscope_cli.packets import Reading, veil_of
-from aimscope_cli.report import Report
+from aimscope_cli.packets import Reading, check_writable, choose, rehearse, veil_of
+from aimscope_cli.report import Report, use_of
 from aimscope_cli.settings import config_file, curtain, settings
 from aimscope_cli.state import state_folder
+from aimscope_cli.wording import heading, presence_words
 from aimscope_collector.findings import Verdict
 from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.reconcile import reconcile
+from aimscope_collector.rules import Rules
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Observation, Sighting
 
 _MOST_SAID = 100_000
 """Findings that are remembered as said; beyond, the report at the end tells them."""
 _HOSTS = ("server_name", "host", "name")
+_Use = tuple[str, str, str]
+"""A service, or what AI in no catalogue is, at a device."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -51,6 +54,8 @@ class Request(msgspec.Struct, frozen=True):
     user: str | None = None
     names: bool = False
     as_json: bool = False
+    forms: dict[str, Path | None] = msgspec.field(default_factory=dict)
+    """What the report will be written as, and where to."""
     inventory: Path | None = None
     unit: str = ""
     quiet: bool = False
@@ -75,10 +80,11 @@ class Herald:
     def __init__(self, setting: Setting, kept: Curtain, say_line: Callable[[Line], None]) -> None:
         self._setting = setting
         self._services = services_of(setting.catalogue)
+        self._rules = Rules(setting.inventory, self._services)
         self._recogniser = Recogniser(Matcher(setting.catalogue), curtain=kept)
         self._say = say_line
-        self._said: set[tuple[str, str]] = set()
-        self._verdicts: dict[tuple[str, str], Verdict | None] = {}
+        self._said: set[tuple[_Use, bool]] = set()
+        self._unsaid: set[tuple[object, ...]] = set()
 
     def found(self, seen: Seen) -> None:
         """A name worth it, at once."""
@@ -92,19 +98,25 @@ class Herald:
             self.sighted(sighting, made.at)
 
     def sighted(self, sighting: Sighting, at: int) -> None:
-        """A total has grown at a time; a use that was said before is not said again."""
-        use = (sighting.service, sighting.asset)
-        if use not in self._said and len(self._said) < _MOST_SAID:
-            self._said.add(use)
-            self._tell(sighting, at)
+        """A total has grown at a time; a use that was said before is not said again.
 
-    def _tell(self, sighting: Sighting, at: int) -> None:
-        key = (sighting.service, sighting.presence)
-        if key not in self._verdicts:
-            self._verdicts[key] = self._verdict(sighting)
-        verdict = self._verdicts[key]
-        if verdict is None:  # too weak, or ignored
+        An attempt that was blocked is no use: what follows and is not blocked is said.
+        """
+        use = (*use_of(sighting), sighting.asset)
+        blocked = sighting.presence == "attempted"
+        if (use, False) in self._said or (use, blocked) in self._said or len(self._said) >= _MOST_SAID:
             return
+        doubt = (use, sighting.kind, sighting.evidence, sighting.identity)
+        if doubt in self._unsaid:
+            return
+        verdict = self._verdict(sighting)
+        if verdict is not None:
+            self._said.add((use, blocked))
+            self._tell(sighting, at, verdict)
+        elif len(self._unsaid) < _MOST_SAID:  # too weak, or ignored
+            self._unsaid.add(doubt)
+
+    def _tell(self, sighting: Sighting, at: int, verdict: Verdict) -> None:
         catalogue, evidence = self._setting.catalogue, dict(sighting.evidence)
         known = sighting.service in catalogue
         self._say(
@@ -130,6 +142,7 @@ class Herald:
             host="",
             today=datetime.datetime.fromtimestamp(sighting.last, datetime.UTC).date(),
             ignores=self._setting.ignores,
+            rules=self._rules,
         )
         return next((finding.verdict for finding in judged.findings if finding.evidence), None)
 
@@ -143,11 +156,16 @@ def watch(request: Request) -> Report:
     kept = curtain(config)
     herald = Herald(setting, kept, json_line if request.as_json or request.names else text_line)
     printer = NamePrinter(veil_of(kept), at_once=True) if request.names else None
+    choice = choose(request.expression)
     reading = Reading(
-        setting, kept, seen=printer.take if printer else None, found=herald.found, observed=herald.observed
+        setting, kept, choice, seen=printer.take if printer else None, found=herald.found, observed=herald.observed
     )
     target = ", ".join(request.interfaces)
-    with _opened(request) as capture:
+    if request.user:
+        load()
+        rehearse(setting, request.forms)
+    with _opened(request, choice.thorough) as capture:
+        _check_end(request, setting)
         if not request.quiet:
             hint(f"Watching {target}; Ctrl-C ends it and shows the report.")
         timer = threading.Timer(request.seconds, capture.stop) if request.seconds is not None else None
@@ -162,8 +180,17 @@ def watch(request: Request) -> Report:
     return reading.report("watch", target)
 
 
-def _opened(request: Request) -> Capture:
-    wanted = narrowed(request.expression) if request.expression else traffic_filter
+def _check_end(request: Request, setting: Setting) -> None:
+    """What could not be written at the end, which may be long from now, is said before the beginning."""
+    check_writable([path for path in request.forms.values() if path], request.user)
+    if request.user:
+        try:
+            rehearse(setting, request.forms)
+        except (ImportError, OSError) as error:
+            raise Failure(f"the user {request.user} may not read this installation of aimscope: {error}") from None
+
+
+def _opened(request: Request, wanted: Filter) -> Capture:
     try:
         return open_live(request.interfaces, filter=wanted, promiscuous=request.promiscuous, user=request.user)
     except CaptureError as error:
@@ -204,8 +231,8 @@ def _who() -> str:
 def text_line(line: Line) -> None:
     """A finding, for people."""
     moment = datetime.datetime.fromtimestamp(line.at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    words = reports.PRESENCE_WORDS.get(line.presence, line.presence)
-    verdict = f"  {reports.WORDS[line.verdict]}" if line.verdict else ""
+    words = presence_words(line.presence, (line.kind,))
+    verdict = f"  {heading(line.verdict, line.presence, (line.kind,))}" if line.verdict else ""
     say(f"{moment}  {line.name}  {line.client}  {line.host}  {words}{verdict}")
     flush()
 

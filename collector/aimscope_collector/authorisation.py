@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import heapq
 import re
 from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase, translate
@@ -213,52 +214,58 @@ def _other_machine(place: Place) -> Outside:
     return _HIDDEN if _known_as(place.host).is_pseudonym else _ELSEWHERE
 
 
-class Ruling(msgspec.Struct, frozen=True):
-    """What one row says about a service here and now, and why, in sentences."""
+class Ruling:
+    """What one row says about places to all of which it stands in the same way, on a day."""
 
-    row: Row
-    standing: Standing
-    reasons: tuple[str, ...]
+    def __init__(self, row: Row, where: Outside | None, places: Collection[Place], today: datetime.date) -> None:
+        self.row = row
+        self.use = row.use
+        self._where = where
+        self._places = places
+        self._today = today
+        self._ended = self.use.expiry is not None and self.use.expiry < today
+        self._started = self.use.start is None or self.use.start <= today
+        self.standing = self._standing()
+        self.order = (_RANK.index(self.standing), row.order)
+        """The one that counts comes first."""
 
-    @property
-    def use(self) -> AuthorisedUse:
-        """The row as it is in the inventory."""
-        return self.row.use
+    def _standing(self) -> Standing:
+        here = self._where is None
+        match self.use.status:
+            case "prohibited":
+                return "prohibits" if here and self._started and not self._ended else "silent"
+            case "proposed":
+                return "proposed" if here else "silent"
+            case "retired":
+                return "expired" if here else "silent"
+        if here and self._ended:
+            return "expired"
+        return "authorises" if here and self._started else "out_of_scope"
 
-    @property
-    def order(self) -> tuple[object, ...]:
-        """The one that counts first."""
-        return (_RANK.index(self.standing), *self.row.order)
-
-
-def rule(row: Row, where: Outside | None, places: Collection[Place], today: datetime.date) -> Ruling:
-    """What one row says about places to all of which it stands in the same way."""
-    use = row.use
-    outside = _limited(use, where, places) if where else ""
-    started = use.start is None or use.start <= today
-    ended = use.expiry is not None and use.expiry < today
-    name = f'Row "{use.label}"'
-    match use.status:
-        case "prohibited":
-            if outside:
-                return Ruling(row, "silent", (f"{name} prohibits it, but {outside}.",))
-            if not started or ended:
-                when = f"it ended on {use.expiry}" if started else f"it starts on {use.start}"
-                return Ruling(row, "silent", (f"{name} prohibits it, but does not apply: {when}.",))
-            return Ruling(row, "prohibits", (f"{name} prohibits it.",))
-        case "proposed":
-            standing: Standing = "silent" if outside else "proposed"
-            return Ruling(row, standing, (f"{name} proposes it; nobody has approved it yet.",))
-        case "retired":
-            standing = "silent" if outside else "expired"
-            return Ruling(row, standing, (f"{name} is retired.",))
-    if outside:
-        return Ruling(row, "out_of_scope", (f"{name} is {use.status}, but {outside}.",))
-    if ended:
-        return Ruling(row, "expired", (f"{name} was {use.status} until {use.expiry}.",))
-    if not started:
-        return Ruling(row, "out_of_scope", (f"{name} is {use.status} from {use.start} on, not yet.",))
-    return Ruling(row, "authorises", _authorised(use, today))
+    @functools.cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, in sentences."""
+        use, name = self.use, f'Row "{self.use.label}"'
+        outside = _limited(use, self._where, self._places) if self._where else ""
+        match use.status:
+            case "prohibited" if outside:
+                return (f"{name} prohibits it, but {outside}.",)
+            case "prohibited" if self.standing == "silent":
+                when = f"it ended on {use.expiry}" if self._started else f"it starts on {use.start}"
+                return (f"{name} prohibits it, but does not apply: {when}.",)
+            case "prohibited":
+                return (f"{name} prohibits it.",)
+            case "proposed":
+                return (f"{name} proposes it; nobody has approved it yet.",)
+            case "retired":
+                return (f"{name} is retired.",)
+        if outside:
+            return (f"{name} is {use.status}, but {outside}.",)
+        if self._ended:
+            return (f"{name} was {use.status} until {use.expiry}.",)
+        if not self._started:
+            return (f"{name} is {use.status} from {use.start} on, not yet.",)
+        return _authorised(use, self._today)
 
 
 def _authorised(use: AuthorisedUse, today: datetime.date) -> tuple[str, ...]:
@@ -319,11 +326,12 @@ def decide(rulings: Iterable[Ruling]) -> tuple[Ruling | None, tuple[str, ...]]:
     A prohibition beats everything. Otherwise a row that authorises beats one that does not, and among those of one
     standing the most specific wins; if they are equally specific, the stricter.
     """
-    ranked = sorted(rulings, key=lambda ruling: ruling.order)
+    several = tuple(rulings)
+    ranked = heapq.nsmallest(_NOTED + 2, several, key=lambda ruling: ruling.order)
     if not ranked or ranked[0].standing == "silent":
-        return None, _noted([reason for ruling in ranked[: _NOTED + 1] for reason in ruling.reasons], len(ranked))
+        return None, _noted([reason for ruling in ranked[: _NOTED + 1] for reason in ruling.reasons], len(several))
     first, rest = ranked[0], ranked[1:]
-    return first, _noted([_beside(first, other) for other in rest[: _NOTED + 1]], len(rest))
+    return first, _noted([_beside(first, other) for other in rest], len(several) - 1)
 
 
 def _noted(notes: Sequence[str], rows: int) -> tuple[str, ...]:

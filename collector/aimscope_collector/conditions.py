@@ -15,6 +15,14 @@ from aimscope_collector.inventory.problems import printable
 from aimscope_collector.services import below_any
 from aimscope_signatures.model import Sighting
 
+BREACHES: Final = {
+    "personal_account": "accounts that are not the organisation's",
+    "no_stored_credentials": "credentials kept on the machine",
+    "no_remote_mcp": "MCP servers on other machines",
+    "allowed_domains": "hosts that are not allowed",
+    "allowed_processes": "programs that are not allowed",
+}
+"""What may be broken, and what there then is, for a sentence."""
 _NAMED: Final = 5
 
 

@@ -20,9 +20,10 @@ def sort_out(
     """
     if not ignores:
         return tuple(sightings), (), ()
+    seen = {sighting.service for sighting in sightings}
     current: defaultdict[str, list[_Rule]] = defaultdict(list)
     for ignore in ignores:
-        if ignore.expiry >= today:
+        if ignore.expiry >= today and ignore.service in seen:
             current[ignore.service].append(_Rule(ignore, place_of))
     kept: list[Sighting] = []
     ignored: list[Sighting] = []

@@ -6,6 +6,7 @@ The result depends on what its arguments say, never on their order.
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -13,8 +14,8 @@ from typing import Final
 import msgspec
 
 from aimscope_collector import evidence
-from aimscope_collector.authorisation import Outside, Place, Row, Ruling, Standing, decide, rule
-from aimscope_collector.conditions import Breach, breaches, personal_accounts
+from aimscope_collector.authorisation import Outside, Place, Row, Ruling, Standing, decide
+from aimscope_collector.conditions import BREACHES, Breach, breaches, personal_accounts
 from aimscope_collector.findings import VERDICTS, Finding, Reconciliation, Verdict
 from aimscope_collector.ignoring import sort_out
 from aimscope_collector.inventory.model import Ignore, Inventory, Weights
@@ -33,6 +34,14 @@ _VERDICT: Final[dict[Standing, Verdict]] = {
     "out_of_scope": "out_of_scope",
     "proposed": "unregistered",
 }
+_ELSEWHERE: Final[Mapping[Verdict, str]] = {
+    "prohibited": "prohibited",
+    "unregistered": "not registered",
+    "unknown_ai": "not registered",
+    "out_of_scope": "outside of what its row allows",
+    "expired": "no longer registered",
+}
+"""What it is on other machines than those where it is authorised, for a sentence."""
 _MOST_REASONS: Final = 12
 _MOST_ROWS: Final = 5
 """Of the rows that decide for different machines, so many are named."""
@@ -152,12 +161,11 @@ class _Judge:
             if all(evidence.best_identity(case.seen) == "low" for case in cases):
                 self.weak += (sighting for case in cases for sighting in case.seen)
             else:
-                strong.append((_named(condition, "" if verdict == "authorised" else verdict), cases))
-        if len(strong) == 1:
-            strong = [(condition, cases) for _, cases in strong]
-        for name, cases in strong:
-            elsewhere = tuple(other for other, _ in strong if other != name) if name == condition else ()
-            self._find(service, name, unit, cases, elsewhere)
+                strong.append((verdict, cases))
+        for verdict, cases in strong:
+            whole = verdict == "authorised" or len(strong) == 1
+            elsewhere = tuple(other for other, _ in strong if other != verdict) if whole else ()
+            self._find(service, condition if whole else _named(condition, verdict), unit, cases, elsewhere)
 
     def _cases(self, service_id: str, seen: Sequence[Sighting]) -> list[_Case]:
         """Sightings by what the rows say of their machines; all together where none tells machines apart."""
@@ -193,7 +201,7 @@ class _Judge:
         places: Sequence[Place],
         seen: Sequence[Sighting],
     ) -> _Case:
-        ruling, notes = decide(rule(row, outside, places, self._today) for row, outside in how.items())
+        ruling, notes = decide(Ruling(row, outside, places, self._today) for row, outside in how.items())
         if self._rules.inventory is None:
             return _Case(seen, "observed", ("There is no inventory to judge by.",), notes)
         if ruling is not None:
@@ -207,19 +215,23 @@ class _Judge:
         return _Case(seen, "unregistered", (reason,), notes)
 
     def _find(
-        self, service_id: str, condition: str, unit: str, cases: Sequence[_Case], elsewhere: tuple[str, ...]
+        self, service_id: str, condition: str, unit: str, cases: Sequence[_Case], elsewhere: tuple[Verdict, ...]
     ) -> None:
         """The finding about cases of one verdict, and one for each condition they break."""
         service = self._rules.known.get(service_id)
-        seen = tuple(sighting for case in cases for sighting in case.seen)
+        seen = _together(case.seen for case in cases)
         rows = tuple(dict.fromkeys(case.ruling.use.label for case in cases if case.ruling))
         self.decided.update(rows)
         broken = self._broken(cases)
         personal = any(self._personal(case) for case in cases)
         apart = "personal_account" in broken
         reasons = _merged(cases)
-        if broken or elsewhere:
-            reasons += (f"Not all of it: see {', '.join((*broken, *elsewhere))}.",)
+        if broken:
+            about = " and ".join(BREACHES[name] for name in broken)
+            reasons += (f"Not all of it: {about} have a finding of their own.",)
+        if elsewhere:
+            stand = " or ".join(dict.fromkeys(_ELSEWHERE.get(verdict, verdict) for verdict in elsewhere))
+            reasons += (f"Not on all machines: on others it is {stand}, which is a finding of its own.",)
 
         def finding(
             condition: str, verdict: Verdict, reasons: tuple[str, ...], shown: tuple[Sighting, ...], personal: bool
@@ -243,7 +255,7 @@ class _Judge:
 
         self.findings.append(finding(condition, cases[0].verdict, reasons, seen, personal and not apart))
         for name, several in broken.items():
-            shown = tuple(sighting for breach in several for sighting in breach.sightings)
+            shown = _together(breach.sightings for breach in several)
             why = tuple(dict.fromkeys(breach.reason for breach in several))[:_MOST_REASONS]
             about_account = name == "personal_account"
             self.findings.append(finding(_named(condition, name), several[0].verdict, why, shown, about_account))
@@ -267,13 +279,15 @@ class _Judge:
         Rows for a whole vendor or category do not promise that anything is used; and a row of which one service was
         seen is in use.
         """
+        if not coverage:
+            return []
         here = self._where.home
         rulings: dict[str, list[Ruling]] = defaultdict(list)
         for rows in self._rules.systems:
             named = {name: row for name, row in rows.items() if row.by not in ("vendor", "category")}
             if present.isdisjoint(named):
                 for name, row in named.items():
-                    rulings[name].append(rule(row, row.outside(here), (here,), self._today))
+                    rulings[name].append(Ruling(row, row.outside(here), (here,), self._today))
         found = []
         for service_id, several in rulings.items():
             service = self._rules.known[service_id]
@@ -300,6 +314,11 @@ class _Judge:
 def _named(condition: str, more: str) -> str:
     """What is told of AI in no catalogue, and what tells one finding about it from another."""
     return ": ".join(part for part in (condition, more) if part)
+
+
+def _together(several: Iterable[Sequence[Sighting]]) -> tuple[Sighting, ...]:
+    first, *others = several
+    return evidence.ordered(itertools.chain(first, *others)) if others else tuple(first)
 
 
 def _sure(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:

@@ -110,7 +110,10 @@ class Matcher:
             known = found.get(service)
             if known is None or capped(identity, known.identity) == known.identity != identity:
                 found[service] = Detection(service, clause.name, identity, presence, held, observation)
-        return _one_program(tuple(found.values())) if observation.kind == "process" else tuple(found.values())
+        every = tuple(found.values())
+        if observation.kind == "process":
+            return _one_program(every)
+        return _one_server(every) if len(every) > 1 and "user_agent" in forms else every
 
     def holding(self, observation: Observation) -> set[tuple[str, str]]:
         """Every ``(service, clause)`` that holds, the weaker ones too: for people who ask why."""
@@ -144,6 +147,20 @@ def _one_program(found: tuple[Detection, ...]) -> tuple[Detection, ...]:
     if any(capped(each.identity, "high") == "high" for each in found):
         return tuple(each for each in found if each.identity != "low")
     return found
+
+
+def _one_server(found: tuple[Detection, ...]) -> tuple[Detection, ...]:
+    """Who is asked decides: where that is known, the library that asks is no hint at its own vendor.
+
+    A library serves every server that imitates the vendor's, and many do.
+    """
+    if all(_by_agent(each) for each in found):
+        return found
+    return tuple(each for each in found if each.identity != "low" or not _by_agent(each))
+
+
+def _by_agent(detection: Detection) -> bool:
+    return all(held.field == "user_agent" for held in detection.held)
 
 
 def tests_held(clause: Clause, forms: dict[str, tuple[str, ...]]) -> tuple[Held, ...]:

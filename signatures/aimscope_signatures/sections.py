@@ -46,7 +46,7 @@ SECTIONS: Final[dict[str, Section]] = {
         Section("domains", "hostname", "domain", "high", _all("hostname"), "domain and all below it"),
         Section("hosts", "hostname", "host", "high", _all("hostname"), "exact host", pattern=True),
         Section("ips", "ip", "cidr", "medium", _all("ip"), "network of this service alone", pattern=True),
-        Section("user_agents", "user_agent", "glob", "high", _all("user_agent"), "client software", pattern=True),
+        Section("user_agents", "user_agent", "glob", "low", _all("user_agent"), "client software", pattern=True),
         Section("apps", "app_id", "equals", "high", _all("app_id"), "installed application"),
         Section("windows_name", "app_id", "glob", "medium", _all("app_id"), "name in the uninstall keys", pattern=True),
         Section("processes", "process_name", "equals", "medium", _all("process_name"), "name of the executable"),

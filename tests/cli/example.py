@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from aimscope_cli.report import Evidence, Inventory, Report, Row
+from aimscope_cli.report import Evidence, Hint, Inventory, Report, Row
 from aimscope_collector.findings import Factor, RiskRating
 from aimscope_signatures.model import Coverage, Gap, Held, Status
 
@@ -23,7 +23,7 @@ EVIDENCE = Evidence(
     first=1_790_000_000,
     last=1_790_000_000,
 )
-WEAK = Evidence(kind="process", identity="low", presence="used", fields={"name": "goose"})
+WEAK = Hint(kind="process", identity="low", presence="used", fields={"name": "goose"}, service="goose", name="Goose")
 
 
 _ROW = Row("", "", "V", "assistant", "authorised", "", "", ("Because.",))

@@ -132,6 +132,15 @@ def test_what_is_named_must_exist(aimscope: Run) -> None:
     assert (answer.exit_code, "no kind of evidence" in answer.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "line", ["scan pcap", "scan logs", "import auto", "logs try", "scan net 127.0.0.1 --inventory"]
+)
+def test_what_the_system_will_not_even_look_at_is_no_defect(aimscope: Run, line: str) -> None:
+    answer = aimscope(*line.split(), "x" * 300)
+    assert answer.exit_code == 2
+    assert "cannot be read: file name too long" in answer.stderr.lower()
+
+
 @posix
 @pytest.mark.parametrize("made", ["pipe", "link"])
 def test_the_key_of_digests_is_read_from_and_written_to_a_file_only(

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
+from aimscope_agent.intake import decompress
 from aimscope_agent.ledger import Ledger
 from aimscope_cli import following
 from tests.cli.conftest import Answer, Run
@@ -26,8 +28,8 @@ def lines(number: int, host: str = "chatgpt.com", start: int = 0) -> str:
     return "".join(squid(host, start + n) for n in range(number))
 
 
-def report(answer: Answer) -> dict[str, Any]:
-    assert answer.exit_code == 0, answer.stderr
+def report(answer: Answer, status: int = 0) -> dict[str, Any]:
+    assert answer.exit_code == status, answer.stderr
     last: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return last
 
@@ -36,8 +38,8 @@ def total(answer: Answer) -> int:
     return sum(one.get("count", 1) for row in report(answer)["findings"] for one in row["evidence"])
 
 
-def reasons(answer: Answer) -> list[str]:
-    return [gap["reason"] for part in report(answer)["coverage"] for gap in part.get("gaps", ())]
+def reasons(answer: Answer, status: int = 0) -> list[str]:
+    return [gap["reason"] for part in report(answer, status)["coverage"] for gap in part.get("gaps", ())]
 
 
 @pytest.fixture
@@ -80,6 +82,40 @@ def test_a_long_stretch_without_ai_is_no_end(once: Run, log: Path) -> None:
         file.write(lines(7))
     assert log.stat().st_size > 40_000_000
     assert total(once(log)) == 7
+
+
+def test_a_log_that_this_installation_cannot_read_is_no_complete_look(
+    aimscope: Run, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = log.with_name("access.log.zst")
+    packed.write_bytes(zstandard.compress(lines(12).encode()))
+    monkeypatch.setattr(decompress, "zstandard", None)
+    answer = aimscope("watch", "--once", "--log", packed, "--strict-coverage", "--state", log.parent / "kept")
+    assert (answer.exit_code, f"not read: {packed}" in answer.stderr) == (2, True)
+    assert "partial" in answer.stdout
+    assert "compressed with zstd, which is not installed" in answer.stdout
+    assert "pip install 'aimscope[gateway]'" in answer.stdout
+    read = aimscope("scan", "logs", packed)
+    assert (read.exit_code, "pip install 'aimscope[gateway]'" in read.stderr) == (2, True)
+
+
+def test_torn_lines_of_a_long_log_are_all_counted(once: Run, log: Path) -> None:
+    log.write_text(lines(12) + lines(9_000, "www.example.org") + "x 1\n" * 9_000 + lines(9_000, "www.example.org"))
+    answer = once(log)
+    (part,) = report(answer)["coverage"]
+    (gap,) = part["gaps"]
+    assert (part["counts"]["unreadable"], gap["count"], total(answer)) == (9_000, 9_000, 12)
+    assert "the first: 9,013, 9,014" in gap["reason"]
+
+
+def test_the_folders_in_a_folder_are_followed(once: Run, log: Path) -> None:
+    (log.parent / "sub" / "deep").mkdir(parents=True)
+    (log.parent / "sub" / "deep" / "other.log").write_text(lines(12, start=100))
+    log.write_text(lines(12))
+    answer = once(log.parent)
+    assert (total(answer), reasons(answer)) == (24, [])
+    assert total(once(log.parent)) == 24
+    assert "would be read twice" in once(log.parent, log.parent / "sub" / "deep" / "other.log").stderr
 
 
 @pytest.mark.parametrize("press", [False, True], ids=["plain", "gz"])
@@ -182,8 +218,10 @@ def test_truncated_under_a_program_that_does_not_append(once: Run, log: Path) ->
 
 def test_a_log_that_is_not_there_yet(once: Run, log: Path) -> None:
     answer = once(log)
-    assert (total(answer), reasons(answer)) == (0, ["is not there"])
+    assert (answer.exit_code, reasons(answer, 2)) == (2, ["is not there"])
     assert f"{log} is not there" in answer.stderr
+    assert f"not read: {log}" in answer.stderr
+    assert once(log.parent).exit_code == 0  # a folder in which there is nothing yet
     log.write_text(lines(12))
     answer = once(log)
     assert (total(answer), reasons(answer)) == (12, [])
@@ -210,6 +248,22 @@ def test_a_folder_with_all_sorts_of_things_in_it(once: Run, log: Path) -> None:
     log.with_name("link.log").symlink_to(log)
     answer = once(log.parent)
     assert (total(answer), reasons(answer)) == (12, [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_links_out_of_a_folder(once: Run, log: Path, tmp_path: Path) -> None:
+    log.write_text(lines(12))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.log").write_text(lines(12, start=100))
+    log.with_name("b.log").symlink_to(tmp_path / "elsewhere" / "b.log")
+    log.with_name("itself").symlink_to(log.parent)
+    answer = once(log.parent)
+    assert (total(answer), reasons(answer)) == (24, [])  # links to files are followed
+    log.with_name("folder").symlink_to(tmp_path / "elsewhere")
+    answer = once(log.parent)
+    assert (total(answer), report(answer)["complete"]) == (24, False)
+    (reason,) = reasons(answer)
+    assert reason.startswith("a link that leads elsewhere is not followed")
 
 
 def test_a_state_folder_that_cannot_be(once: Run, aimscope: Run, log: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
@@ -244,3 +245,36 @@ def test_cells_of_strangers_stay_text(aimscope: Run, tmp_path: Path) -> None:
     assert "<script>alert" not in page.read_text()
     shown = aimscope("import", "intune", path, "--explain")
     assert "\x1b" not in shown.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "html"])
+def test_expenses_can_be_reviewed_in_every_form(aimscope: Run, tmp_path: Path, form: str) -> None:
+    options = {"text": (), "csv": ("--csv",), "html": ("--html", "page.html")}[form]
+    answer = aimscope("import", "expenses", SAMPLES / "expenses/card.csv", *options)
+    said = (tmp_path / "page.html").read_text() if form == "html" else answer.stdout
+    for part in ("openai chatgpt subscr", "ann@example.com", "2026-11-01", "ChatGPT", "midjourney inc.", "2026-11-03"):
+        assert part in said, part
+    assert "4111" not in said
+    assert answer.exit_code == 0, "a hint is no finding"
+
+
+def test_one_file_that_cannot_be_read_does_not_keep_the_others_from_being_read(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("buy milk\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "bad.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"name,version\n" * 20)[:-8] + bytes(8))
+    good = SAMPLES / "intune" / "AppInvRawData.csv"
+    answer = aimscope("import", "notes.txt", good, "empty.csv", "bad.zip", "cut.csv.gz", "--json")
+    found = report(answer.stdout)
+    assert (answer.exit_code, services(found)) == (2, FOUND["intune/AppInvRawData.csv"])
+    assert "not read: notes.txt, empty.csv, bad.zip, cut.csv.gz" in answer.stderr
+    (part,) = (part for part in found["coverage"] if part["sensor"] == "files")
+    told = {gap["source"]: gap["reason"] for gap in part["gaps"]}
+    assert (part["status"], part["counts"], found["complete"]) == ("failed", {"not read": 4}, False)
+    assert told["empty.csv"] == "is empty"
+    assert told["notes.txt"].startswith("is of no source that is known")
+    nothing = aimscope("import", "notes.txt", "empty.csv", "--json")
+    assert (nothing.exit_code, nothing.stdout) == (2, "")
+    assert "notes.txt is of no source" in nothing.stderr
+    mistyped = aimscope("import", good, "none.csv", "--json")
+    assert (mistyped.exit_code, mistyped.stdout) == (2, "")

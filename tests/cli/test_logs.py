@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
+import random
+import re
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
+from aimscope_agent.logs.registry import built_in
 from tests.cli.conftest import Run
 
 ZEEK = {"ts": 1_795_000_000.5, "id.orig_h": "192.0.2.7", "id.resp_h": "198.51.100.3", "trans_depth": 1, "uri": "/"}
@@ -87,6 +92,71 @@ def test_a_folder_without_logs_is_no_complete_look(aimscope: Run, tmp_path: Path
     assert (answer.exit_code, "it holds no log" in answer.stdout) == (4, True)
 
 
+def test_a_folder_that_may_not_be_listed_is_a_gap(
+    aimscope: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs" / "closed").mkdir(parents=True)
+    (tmp_path / "logs" / "a.log").write_text(LOG)
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):  # what the system says to those who may not, and never to root
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    answer = aimscope("scan", "logs", "logs", "--json", "--strict-coverage")
+    assert answer.exit_code == 4
+    (gap,) = next(part["gaps"] for part in json.loads(answer.stdout)["coverage"] if part["sensor"] == "folders")
+    assert (gap["status"], gap["source"].endswith("closed")) == ("denied", True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_links_that_lead_out_of_a_folder_are_said(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text(LOG)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.log").write_text(LOG)
+    (tmp_path / "logs" / "inside.log").symlink_to(tmp_path / "logs" / "a.log")
+    (tmp_path / "logs" / "itself").symlink_to(tmp_path / "logs")
+    (tmp_path / "logs" / "nowhere.log").symlink_to(tmp_path / "none")
+    (tmp_path / "logs" / "null").symlink_to("/dev/null")
+    whole = aimscope("scan", "logs", "logs", "--json", "--strict-coverage")
+    assert (whole.exit_code, services(whole.stdout)) == (0, {"claude": 2})
+    (tmp_path / "logs" / "b.log").symlink_to(tmp_path / "elsewhere" / "b.log")
+    (tmp_path / "logs" / "folder").symlink_to(tmp_path / "elsewhere")
+    answer = aimscope("scan", "logs", "logs", "--json", "--strict-coverage")
+    assert (answer.exit_code, services(answer.stdout)) == (4, {"claude": 2})
+    (part,) = (part for part in json.loads(answer.stdout)["coverage"] if part["sensor"] == "folders")
+    assert part["status"] == "partial"
+    assert [Path(gap["source"]).name for gap in part["gaps"]] == ["b.log", "folder"]
+    assert {gap["reason"].partition(";")[0] for gap in part["gaps"]} == {"a link that leads elsewhere is not followed"}
+    both = aimscope("scan", "logs", "logs", "elsewhere", "--json", "--strict-coverage")
+    assert (both.exit_code, services(both.stdout)) == (0, {"claude": 4})
+
+
+def test_a_file_of_a_folder_that_may_not_be_read_is_a_gap(
+    aimscope: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text(LOG)
+    (tmp_path / "logs" / "closed.log").write_text(LOG)
+    opened = Path.open
+
+    def open_(path: Path, mode: str = "r") -> IO[Any]:
+        if path.name == "closed.log":  # what the system says to those who may not, and never to root
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode)
+
+    monkeypatch.setattr(Path, "open", open_)
+    answer = aimscope("scan", "logs", "logs")
+    assert answer.exit_code == 0
+    assert "closed.log: denied: permission denied" in answer.stdout
+    assert "not everything could be looked at" in answer.stdout
+    assert aimscope("scan", "logs", "logs", "--strict-coverage").exit_code == 4
+    assert aimscope("scan", "logs", "logs/a.log", "logs/closed.log").exit_code == 2
+
+
 def test_a_log_that_is_named_twice_counts_once(aimscope: Run, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "http.log").write_text(LOG)
@@ -110,6 +180,70 @@ def test_what_cannot_be_recognised_is_an_error_that_says_how_to_go_on(aimscope: 
     assert aimscope("scan", "logs", "none.log").exit_code == 2
     assert "no format 'x'" in aimscope("scan", "logs", "http.log", "--format", "x").stderr
     assert "no time zone" in aimscope("scan", "logs", "http.log", "--zone", "Mars").stderr
+
+
+def test_one_file_that_cannot_be_read_does_not_keep_the_others_from_being_read(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("buy milk\n")
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(LOG.encode())[:12])
+    (tmp_path / "bad.gz").write_bytes(gzip.compress(LOG.encode())[:-8] + bytes(8))
+    answer = aimscope("scan", "logs", "notes.txt", "http.log", "cut.gz", "bad.gz", "--json")
+    assert answer.exit_code == 2
+    assert services(answer.stdout) == {"claude": 2}
+    assert "not read: notes.txt, cut.gz, bad.gz" in answer.stderr
+    report = json.loads(answer.stdout)
+    (part,) = (part for part in report["coverage"] if part["sensor"] == "files")
+    told = {gap["source"]: (gap["status"], gap["reason"].partition(":")[0]) for gap in part["gaps"]}
+    assert (part["status"], report["complete"]) == ("failed", False)
+    assert told == {
+        "notes.txt": ("failed", "its lines fit no known format"),
+        "cut.gz": ("failed", "the compressed file ends before its end"),
+        "bad.gz": ("failed", "damaged gzip"),
+    }
+    assert [gap.get("remedy", "")[:13] for gap in part["gaps"] if gap["source"] == "notes.txt"] == ["--format NAME"]
+
+
+def test_where_nothing_can_be_read_the_first_failure_is_the_answer(aimscope: Run, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("buy milk\n")
+    answer = aimscope("scan", "logs", "a.txt", "b.txt")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "a.txt: its lines fit no known format" in answer.stderr
+
+
+def squid(host: str) -> str:
+    return f"1795000000.123     90 10.0.0.7 TCP_TUNNEL/200 512 CONNECT {host}:443 ann HIER_DIRECT/192.0.2.1 -\n"
+
+
+def test_a_larger_log_that_is_mostly_torn_is_told_by_a_sample(aimscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "torn.log").write_text(squid("claude.ai") * 3_000 + "x 1\n" * 40_000)
+    assert 400_000 < (tmp_path / "torn.log").stat().st_size < 524_288  # a single block
+    answer = aimscope("scan", "logs", "torn.log", "--json")
+    assert answer.exit_code == 2
+    assert services(answer.stdout) == {"claude": 3_000}
+    (part,) = json.loads(answer.stdout)["coverage"]
+    (gap,) = part["gaps"]
+    assert (part["status"], gap["status"], part["counts"]["lines"]) == ("failed", "failed", 43_000)
+    if part["counts"]["read closely"] == 43_000:  # without the library that searches every line is read
+        assert gap["count"] == 40_000
+        return
+    assert re.match(r"about 9[1-5] % of the lines are torn or not of squid-native, by a sample of \d+", gap["reason"])
+    assert "unreadable" not in part["counts"]
+    assert gap.get("count", 1) == 1
+    every = json.loads(aimscope("scan", "logs", "torn.log", "--json", "--every-line").stdout)
+    assert every["coverage"][0]["gaps"][0]["count"] == every["coverage"][0]["counts"]["unreadable"] == 40_000
+
+
+def test_a_log_that_goes_bad_in_its_middle(aimscope: Run, tmp_path: Path) -> None:
+    good, bad = squid("www.example.com") * 12_000, "x 1\n" * 60_000
+    (tmp_path / "torn.log").write_text(good + bad + good)
+    answer = aimscope("scan", "logs", "torn.log", "--json")
+    assert answer.exit_code == 2
+    (tmp_path / "torn.log").write_text(good * 9 + bad + good * 2)
+    answer = aimscope("scan", "logs", "torn.log", "--json", "--strict-coverage")
+    (part,) = json.loads(answer.stdout)["coverage"]
+    assert (answer.exit_code, part["status"]) == (4, "partial")
+    (tmp_path / "torn.log").write_text(good * 5)
+    assert aimscope("scan", "logs", "torn.log", "--strict-coverage").exit_code == 0
 
 
 def test_a_log_that_is_mostly_unreadable(aimscope: Run, tmp_path: Path) -> None:
@@ -156,6 +290,23 @@ def test_an_own_format(aimscope: Run, tmp_path: Path) -> None:
     (tmp_path / "corp-proxy.yaml").rename(tmp_path / "formats" / "corp-proxy.yaml")
     assert "corp-proxy" in aimscope("logs", "formats", "house").stdout
     assert services(aimscope("scan", "logs", "proxy.log", "--json").stdout) == {"claude": 1}
+
+
+def test_a_header_says_where_the_columns_are(aimscope: Run, tmp_path: Path) -> None:
+    form = built_in()["netskope-transaction-csv"]
+    sample = Path(__file__).parents[1] / "_data" / "formats" / form.name / "sample.log"
+    text = sample.read_text().splitlines()
+    rows = [dict(zip(form.map.options.columns, row, strict=False)) for row in csv.reader(text)]
+    shuffled = list(rows[0])
+    random.Random(3).shuffle(shuffled)
+    assert shuffled[0] not in form.map.recognise.fields
+    with (tmp_path / "export.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, shuffled)
+        writer.writeheader()
+        writer.writerows(rows)
+    assert services(aimscope("scan", "logs", "export.csv", "--json").stdout) == {"chatgpt": 1, "openai-api": 1}
+    (tmp_path / "export.csv").write_text("".join((tmp_path / "export.csv").read_text().splitlines(keepends=True)[1:]))
+    assert aimscope("scan", "logs", "export.csv").exit_code == 2  # without its header nobody knows
 
 
 def test_a_malformed_own_format_names_file_and_field(aimscope: Run, tmp_path: Path) -> None:

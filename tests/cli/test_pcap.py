@@ -83,9 +83,9 @@ def test_names_are_json_lines_and_nothing_else(aimscope: Run, tmp_path: Path) ->
         ("tls_sni", "api.openai.com"),
         ("http_host", "www.example.org"),
     ]
-    assert set(lines[0]) == {"kind", "name", "client", "server", "ts", "type"}
+    assert set(lines[0]) == {"kind", "name", "client", "server", "ts"}
     assert set(lines[1]) == {"kind", "name", "client", "server", "ts", "ja4"}
-    assert set(lines[2]) == {"kind", "name", "client", "server", "ts", "method"}
+    assert set(lines[2]) == {"kind", "name", "client", "server", "ts"}
     assert "secret" not in answer.stdout
     assert "OpenAI" in answer.stderr
 
@@ -129,12 +129,37 @@ def test_a_capture_through_a_named_pipe(aimscope: Run, tmp_path: Path) -> None:
 def test_what_is_no_capture_is_said_before_anything_is_read(
     aimscope: Run, tmp_path: Path, text: bytes | None, says: str
 ) -> None:
-    good, bad = capture(tmp_path / "good.pcap", *traffic()), tmp_path / "a.pcap"
+    bad = tmp_path / "a.pcap"
     if text is not None:
         bad.write_bytes(text)
-    answer = aimscope("scan", "pcap", good, bad, "--names")
+    answer = aimscope("scan", "pcap", bad, bad, "--names")
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert says in answer.stderr
+
+
+def test_a_name_that_leads_to_nothing_is_said_before_anything_is_read(aimscope: Run, tmp_path: Path) -> None:
+    good = capture(tmp_path / "good.pcap", *traffic())
+    answer = aimscope("scan", "pcap", good, tmp_path / "none.pcap", "--names")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "none.pcap cannot be read: no such file" in answer.stderr
+
+
+@pytest.mark.parametrize("bad", [b"", b"GET / HTTP/1.1\r\n\r\n" * 4, gzip.compress(b"")[:8]])
+def test_one_capture_that_cannot_be_read_does_not_keep_the_others_from_being_read(
+    aimscope: Run, tmp_path: Path, bad: bytes
+) -> None:
+    good, broken = capture(tmp_path / "good.pcap", *traffic()), tmp_path / "bad.pcap"
+    broken.write_bytes(bad)
+    for order in ((good, broken), (broken, good)):
+        answer = aimscope("scan", "pcap", *order, "--json")
+        found = report(answer)
+        assert (answer.exit_code, [row["service"] for row in found["findings"]]) == (2, ["openai-api"])
+        assert f"not read: {broken}" in answer.stderr
+        (part,) = (part for part in found["coverage"] if part["sensor"] == "files")
+        assert (part["status"], found["complete"]) == ("failed", False)
+        assert [gap["source"] for gap in part["gaps"]] == [str(broken)]
+    whole = aimscope("scan", "pcap", good, "--json")
+    assert (whole.exit_code, report(whole)["complete"]) == (0, True)
 
 
 def test_an_inventory_judges(aimscope: Run, tmp_path: Path) -> None:
@@ -227,3 +252,45 @@ def test_an_interruption_leaves_a_partial_report(tmp_path: Path) -> None:
     found = json.loads(out)
     assert found["coverage"][0]["gaps"][0]["reason"].startswith("stopped after")
     assert found["findings"]
+
+
+def test_evidence_names_the_capture_that_showed_it(aimscope: Run, tmp_path: Path) -> None:
+    """Also of connections that are still open when the next capture begins, or when all are read."""
+    asked, silent = Tcp(), Tcp(server="203.0.113.77", client="10.0.0.8")
+    answered = dns("api.openai.com", ("api.openai.com", 1, "203.0.113.77"), client="10.0.0.8")
+    one = capture(tmp_path / "1.pcap", *asked.open(), asked.send(hello()), *answered)
+    opened = capture(tmp_path / "2.pcap", *silent.open(), silent.send(b"\x17\x03\x03\0\x01x"), at=1_763_900_010.0)
+    other = capture(tmp_path / "3.pcap", *traffic("www.example.org"), at=1_763_900_020.0)
+    (row,) = report(aimscope("scan", "pcap", one, opened, other, "--json"))["findings"]
+    places = {evidence["kind"]: evidence["sources"] for evidence in row["evidence"]}
+    assert places == {"tls.client_hello": [str(one)], "dns.query": [str(one)], "connection": [str(opened)]}
+
+
+def tagged(frame: bytes) -> bytes:
+    return frame[:12] + b"\x81\0\0\x64" + frame[12:]
+
+
+def test_an_own_filter_holds_for_what_is_tagged(aimscope: Run, tmp_path: Path) -> None:
+    frames = [*traffic(), *traffic("claude.ai", client="10.9.0.1")]
+    path = capture(tmp_path / "a.pcap", *map(tagged, frames))
+    for expression, names in (
+        ("net 10.9.0.0/16", ["claude.ai"]),
+        ("not net 10.9.0.0/16", ["api.openai.com"]),
+        ("net 10.8.0.0/16", []),
+    ):
+        answer = aimscope("scan", "pcap", path, "--names", "-q", "--filter", expression)
+        assert [json.loads(line)["name"] for line in answer.stdout.splitlines()] == names
+    found = report(aimscope("scan", "pcap", path, "--json", "--filter", "vlan 100 and net 10.9.0.0/16"))
+    assert [row["service"] for row in found["findings"]] == ["claude"]
+    assert "is about frames" in " ".join(found["notes"])
+
+
+def test_an_own_filter_is_refused_where_nothing_can_apply_it(
+    aimscope: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aimscope_agent.intake.capture_filter.libpcap", None)
+    path = capture(tmp_path / "a.pcap", *traffic())
+    answer = aimscope("scan", "pcap", path, "--filter", "tcp")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "pip install 'aimscope[gateway]'" in answer.stderr
+    assert aimscope("scan", "pcap", path, "--json").exit_code == 0

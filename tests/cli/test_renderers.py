@@ -18,7 +18,7 @@ from aimscope_cli.renderers.csv import safe
 from aimscope_cli.renderers.text import conclusion
 from aimscope_cli.report import Report, exit_status, is_complete, remarks_of, summary_of
 from aimscope_signatures.model import Coverage, Gap, Status
-from tests.cli.example import EVIDENCE, HOSTILE, REPORT, row
+from tests.cli.example import EVIDENCE, HOSTILE, REPORT, WEAK, row
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "scan.schema.json"
 EMPTY = msgspec.structs.replace(REPORT, summary={}, findings=(), complete=True, inventory=None, weak=())
@@ -72,7 +72,8 @@ def test_the_schema_says_what_fields_mean_and_which_version_it_is() -> None:
 
 def test_csv_reads_back_and_holds_no_formula() -> None:
     rows = list(csv.DictReader(io.StringIO(render("csv", REPORT), newline="")))
-    assert [one["service"] for one in rows] == ["a", "b", "b", "c", "d"]
+    assert [one["service"] for one in rows] == ["a", "b", "b", "c", "d", "goose"]
+    assert [one["verdict"] for one in rows][-2:] == ["dormant", "hint"]
     assert rows[0]["name"] == HOSTILE
     assert rows[0]["first_seen"] == "2026-09-21T14:13:20+00:00"
     assert not [cell for one in rows for cell in one.values() if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}]
@@ -106,6 +107,19 @@ def test_html_says_what_a_person_needs_to_know() -> None:
     assert "No AI service was found." in Page(render("html", EMPTY)).said
 
 
+def test_html_shows_what_was_not_read_and_what_a_source_cannot_tell() -> None:
+    unread = Gap("a/none.log", Status.UNSUPPORTED, "its lines fit no known format")
+    coverage = (
+        Coverage("folders", Status.UNSUPPORTED, (unread,), {"files": 1}),
+        Coverage("mcp", Status.UNSUPPORTED),
+    )
+    said = Page(render("html", msgspec.structs.replace(EMPTY, coverage=coverage, complete=False))).said
+    assert "its lines fit no known format" in said
+    assert "a/none.log" in said
+    assert "folders (" not in said
+    assert "mcp (does not exist on this platform)" in said
+
+
 def test_text_cannot_steer_a_terminal_and_explains_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
     from aimscope_cli.renderers import text
     from aimscope_cli.showing import show
@@ -121,15 +135,46 @@ def test_text_cannot_steer_a_terminal_and_explains_when_asked(capsys: pytest.Cap
     assert "Names of the inventory that fit no service (1): Cursr" in out
 
 
+def test_ai_in_no_catalogue_has_one_rule_in_sarif_and_each_finding_its_own_name() -> None:
+    unknown = [row("", "unknown_ai", f"AI API at {host}.example", evidence=(EVIDENCE,)) for host in "ab"]
+    (run,) = json.loads(render("sarif", msgspec.structs.replace(EMPTY, findings=tuple(unknown))))["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert (rule["id"], rule["name"]) == ("aimscope/unknown_ai", "AI in no catalogue")
+    assert [result["message"]["text"].partition(":")[0] for result in run["results"]] == [
+        "AI API at a.example",
+        "AI API at b.example",
+    ]
+
+
 def test_sarif_names_places_and_lines() -> None:
     run: dict[str, Any] = json.loads(render("sarif", REPORT))["runs"][0]
-    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [f"aimscope/{s}" for s in "abcd"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert rules == [*(f"aimscope/{s}" for s in "abcd"), "aimscope/goose"]
     first = run["results"][0]
     assert (first["level"], first["ruleIndex"], first["kind"]) == ("error", 0, "fail")
     place = first["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "~/a%20b/x.py"}, "region": {"startLine": 12}}
     assert run["invocations"][0]["toolExecutionNotifications"][0]["level"] == "warning"
-    assert [one["kind"] for one in run["results"]] == ["fail", "fail", "fail", "pass"]
+    assert [one["kind"] for one in run["results"]] == ["fail", "fail", "fail", "pass", "fail"]
+
+
+def test_hints_are_notes_in_sarif() -> None:
+    unknown = msgspec.structs.replace(WEAK, service="", name="AI API at a.example")
+    known = msgspec.structs.replace(WEAK, service="a", name="A")
+    hints = msgspec.structs.replace(REPORT, weak=(WEAK, unknown, known))
+    run = json.loads(render("sarif", hints))["runs"][0]
+    *findings, goose, nobody, again = run["results"]
+    assert {one["properties"]["verdict"] for one in findings} == {"prohibited", "unregistered", "authorised"}
+    assert [(one["level"], one["ruleId"]) for one in (goose, nobody, again)] == [
+        ("note", "aimscope/goose"),
+        ("note", "aimscope/unknown_ai"),
+        ("note", "aimscope/a"),
+    ]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rules[one["ruleIndex"]]["id"] for one in run["results"]] == [one["ruleId"] for one in run["results"]]
+    assert goose["message"]["text"] == "Goose, perhaps: a weak hint, to be reviewed. process: name goose."
+    assert nobody["message"]["text"].startswith("AI API at a.example: a weak hint")
+    assert goose["properties"] == {"verdict": "hint", "identity": "low", "presence": "used"}
 
 
 @pytest.mark.parametrize(
@@ -155,6 +200,16 @@ def test_exit_statuses(verdicts: tuple[str, ...], complete: bool, strict: bool, 
 def test_a_service_counts_once_under_its_most_serious_verdict() -> None:
     rows = [row("a", "authorised"), row("a", "condition_unmet"), row("b", "authorised"), row("", "unknown_ai")]
     assert summary_of(rows) == {"unknown_ai": 1, "condition_unmet": 1, "authorised": 1}
+
+
+def test_what_was_only_tried_and_blocked_is_counted_apart() -> None:
+    tried = [row("a", "prohibited", blocked=True), row("b", "unregistered", blocked=True), row("c", "prohibited")]
+    assert summary_of(tried) == {"prohibited": 1, "prohibited_blocked": 1, "unregistered_blocked": 1}
+    # of one service the use weighs more, whatever it is; what is authorised weighs less
+    used = [row("a", "unregistered"), row("b", "condition_unmet"), row("c", "authorised")]
+    blocked = [row(service, "prohibited", blocked=True) for service in "abc"]
+    assert summary_of([*used, *blocked]) == {"unregistered": 1, "condition_unmet": 1, "prohibited_blocked": 1}
+    assert summary_of([row("a", "out_of_scope", blocked=True)]) == {"out_of_scope": 1}
 
 
 def test_could_not_look_is_never_found_nothing() -> None:

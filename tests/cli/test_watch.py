@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -108,3 +110,60 @@ def test_an_interface_that_is_not_there(aimscope: Run) -> None:
     answer = aimscope("watch", "-i", "nope0", "--for", "1")
     assert answer.exit_code == 2
     assert "nope0" in answer.stderr
+
+
+LOG = "".join(
+    f'{{"ts": 1795000000.{number}, "id.orig_h": "192.0.2.{number}", "id.resp_h": "198.51.100.3", "trans_depth": 1, '
+    f'"uri": "/", "host": "{host}"}}\n'
+    for number, host in enumerate(("www.example.com", "claude.ai", "claude.ai"), 1)
+)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "http.log"
+    path.write_text(LOG)
+    return path
+
+
+def test_the_report_at_the_end_as_csv_and_nothing_else_on_standard_output(aimscope: Run, log: Path) -> None:
+    answer = aimscope("watch", "--log", log, "--once", "--csv")
+    rows = list(csv.DictReader(io.StringIO(answer.stdout, newline="")))
+    assert [(row["service"], row["device"], row["count"]) for row in rows] == [
+        ("claude", "192.0.2.2", "1"),
+        ("claude", "192.0.2.3", "1"),
+    ]
+    assert "192.0.2.2  claude.ai" in answer.stderr, "what appears is said elsewhere"
+
+
+def test_the_report_at_the_end_as_sarif_in_a_file(aimscope: Run, log: Path, tmp_path: Path) -> None:
+    answer = aimscope("watch", "--log", log, "--once", "--sarif", "-o", "report.sarif")
+    (run,) = json.loads((tmp_path / "report.sarif").read_text())["runs"]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["aimscope/claude"]
+    assert "192.0.2.2  claude.ai" in answer.stdout
+
+
+def test_one_form_at_a_time_on_standard_output(aimscope: Run, log: Path) -> None:
+    assert "at a time" in aimscope("watch", "--log", log, "--once", "--csv", "--json").stderr
+    assert "--output" in aimscope("watch", "-i", "nope0", "--names", "--csv").stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (Line(0, "a", "A", "10.0.0.5", "a.example", "dns.query", "used"), "a.example  looked up"),
+        (Line(0, "a", "A", "10.0.0.5", "a.example", "dns.query", "used", "prohibited"), "Prohibited, and found"),
+        (
+            Line(0, "a", "A", "10.0.0.5", "a.example", "tls.client_hello", "used", "prohibited"),
+            "Prohibited, and in use",
+        ),
+        (
+            Line(0, "a", "A", "10.0.0.5", "a.example", "http.request", "attempted", "prohibited"),
+            "Prohibited, and blocked",
+        ),
+        (Line(0, "a", "A", "10.0.0.5", "a.example", "http.request", "used"), "a.example  used"),
+    ],
+)
+def test_what_appears_is_called_what_it_is(line: Line, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    watching.text_line(line)
+    assert capsys.readouterr().out.rstrip().endswith(said)

@@ -57,7 +57,7 @@ def test_a_personal_account_is_a_finding_of_its_own_with_its_own_evidence_and_ri
     whole = next(finding for finding in result.findings if not finding.condition)
     assert breach.evidence == (personal,)
     assert breach.reasons == ("It is used with an account at mail.example, which is not one of the organisation's.",)
-    assert "Not all of it: see personal_account." in whole.reasons
+    assert "Not all of it: accounts that are not the organisation's have a finding of their own." in whole.reasons
     assert breach.risk is not None
     assert whole.risk is not None
     assert "personal_account" in [factor.name for factor in breach.risk.factors]

@@ -6,12 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from tests.agent.frames import PLAIN, over_4, udp
+from tests.agent.frames import PLAIN, WRAPPED, over_4, udp
+from tests.agent.traffic.wire import query
+from tests.end_to_end.program import AIMSCOPE, environment
 
 pytestmark = pytest.mark.e2e
 pytest.importorskip("pcapy")
@@ -153,3 +157,93 @@ def test_root_is_given_up_once_the_devices_are_open() -> None:
 def test_an_interface_that_goes_away_ends_the_capture_with_a_word() -> None:
     answer = captured(TAGGED.format(frames=FRAMES), "found", ["other"], down="one")
     assert "other: " in answer["problems"][0]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may write to, in one that everybody may pass."""
+    with TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+def watched(folder: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:
+    """The program on the loopback device of a namespace, for a moment, as root that becomes nobody."""
+    for tool in ("unshare", "ip"):
+        if not shutil.which(tool):
+            pytest.skip(f"needs {tool}")
+    line = [AIMSCOPE, "watch", "-i", "lo", "--for", "1", "--user", "nobody", *options]
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *map(str, line)],
+        env=environment(folder, folder),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if "Operation not permitted" in done.stderr and "unshare" in done.stderr:
+        pytest.skip("needs a network namespace")
+    return done
+
+
+@pytest.mark.parametrize("options", [("--json", "-o"), ("--csv", "-o"), ("--sarif", "-o"), ("--html",)])
+def test_a_report_that_could_not_be_written_is_said_before_capturing(
+    options: tuple[str, ...], tmp_path: Path, open_folder: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    refused = watched(open_folder, *options, tmp_path / "report")
+    assert refused.returncode == 2
+    assert f"{tmp_path / 'report'} could not be written at the end" in refused.stderr
+    assert "nobody" in refused.stderr
+    assert "Watching" not in refused.stderr
+    assert watched(open_folder, *options, open_folder / "report").returncode == 0
+    assert (open_folder / "report").stat().st_uid != 0
+    open_folder.chmod(0o1777)
+    (open_folder / "roots").touch()
+    assert watched(open_folder, *options, open_folder / "roots").returncode == 2, "what is root's is not replaced"
+
+
+SENDING = """
+import socket, time
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(("one", 0))
+for _ in range(40):
+    for frame in {frames!r}:
+        raw.send(frame)
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("net 192.0.2.0/24", True),
+        ("net 10.9.0.0/16", False),
+        ("not host 192.0.2.1", False),
+        ("not net 10.9.0.0/16", True),
+    ],
+)
+def test_a_filter_on_live_traffic_holds_for_what_is_wrapped(expression: str, found: bool, tmp_path: Path) -> None:
+    for tool in ("unshare", "ip"):
+        if not shutil.which(tool):
+            pytest.skip(f"needs {tool}")
+    frames = [
+        bytes(WRAPPED[wrap](over_4(udp(40_000, 53, query("api.openai.com", ident)))))
+        for ident, wrap in enumerate(("qinq", "mpls", "pppoe", "vxlan", "gre"))
+    ]
+    watch = [AIMSCOPE, "watch", "-i", "other", "--for", "3", "--json", "-q", "--filter", expression]
+    script = SET_UP + '"$0" -c "$1" & shift; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script, sys.executable, SENDING.format(frames=frames), *map(str, watch)],
+        env=environment(tmp_path, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if "Operation not permitted" in done.stderr and "unshare" in done.stderr:
+        pytest.skip("needs a network namespace")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert bool(report["findings"]) is found
+    assert report["coverage"][0]["counts"]["names"] == len(frames) * found

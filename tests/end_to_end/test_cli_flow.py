@@ -118,7 +118,7 @@ def test_a_prohibited_service_is_told_even_where_others_are_approved(desk: Desk)
     desk.types("inventory", "init", "--from-scan")
     desk.decides(status="prohibited", owner="Ann Example", purpose="None")
     said, _ = desk.types("scan", status=3)
-    assert "Prohibited, and in use (1)" in said
+    assert "Prohibited, and found (1)" in said
 
 
 def test_a_wrong_detection_is_ignored_until_a_day(desk: Desk) -> None:

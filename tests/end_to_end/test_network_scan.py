@@ -111,15 +111,22 @@ def test_stopped_by_hand_it_reports_what_it_has(machine: Machine) -> None:
     log = machine.folder / "stopped.json"
     scan = ["scan", "net", "127.0.0.0/20", "--rate", "300", "--ports", "4000,5000,7860", "--json", "-q"]
     process = machine.start([program.AIMSCOPE, *scan], log)
-    time.sleep(6)
-    for child in _below(process.pid):
-        os.kill(child, signal.SIGINT)
+    while not (begun := [pid for pid in _below(process.pid) if _connects(pid)]):
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+    time.sleep(2)
+    os.kill(begun[0], signal.SIGINT)
     assert process.wait(60) in {0, 3}
     text = log.read_text()
     report = told(subprocess.CompletedProcess(scan, 0, stdout=text[text.index("{") : text.rindex("}") + 1], stderr=""))
     (coverage,) = report["coverage"]
     assert any("not tried" in gap["reason"] for gap in coverage["gaps"])
     assert 0 < coverage["counts"]["ports tried"] < 3 * 4_094
+
+
+def _connects(pid: int) -> bool:
+    """Whether a scan has begun: its event loop waits for connections."""
+    return any("eventpoll" in str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def _below(pid: int) -> Iterator[int]:

@@ -120,7 +120,7 @@ def test_names_of_strangers_stay_names(report: Path, tmp_path: Path, visits: tup
     for part in ("onmouseover", "onerror", "onload", "{{ 7 * 7 }}"):
         assert part in text, "the attack is in the report, as text"
     seen = Elements(browse(tmp_path, "--dump-dom", report.as_uri()))
-    assert seen.title.startswith("AI in use on")
+    assert seen.title.startswith("AI seen in")
     assert not {"script", "img", "svg", "iframe", "b", "object", "link", "base", "form"} & set(seen.tags)
     assert not [name for name in seen.attributes if name.startswith("on") or name in {"src", "srcset", "action"}]
     assert seen.tags.count("style") == 1

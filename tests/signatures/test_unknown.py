@@ -60,22 +60,70 @@ def request(**fields: Value) -> Observation:
         ({"path": "/v1/messages", "user_agent": "Anthropic/Python 0.60.0"}, "anthropic/python"),
         ({"path": "/api/chat", "user_agent": "ollama/0.6.0 (arm64 darwin)"}, "ollama/"),
         ({"user_agent": "OpenAI/JS 5.1.0"}, "openai/js"),
+        ({"user_agent": "OpenAI/JS 5.1.0", "method": "GET", "path": "/v1/chat/completions"}, "openai/js"),
+        ({"path": "/v1/chat/completions", "method": "POST", "user_agent": "Mozilla/5.0"}, "/chat/completions"),
+        ({"path": "/v1beta/models/gemini-2.0-flash:generateContent"}, ":generatecontent"),
+        ({"path": "/v1beta/models/m:streamGenerateContent", "method": "POST"}, ":streamgeneratecontent"),
+        ({"path": "/model/some.model-v1/invoke-with-response-stream"}, "/invoke-with-response-stream"),
+        ({"path": "/anthropic/v1/messages", "method": "POST"}, "/anthropic/v1/messages"),
     ],
 )
 def test_a_request_to_an_inference_server_nobody_knows(holly: Catalogue, fields: dict[str, Value], held: str) -> None:
     seen = request(**fields)
     found = candidate(seen, Matcher(holly).match(seen))
     assert found is not None
-    assert found.held[0].value == held
+    assert (found.held[0].value, found.identity) == (held, "medium")
+
+
+@pytest.mark.parametrize("method", [{}, {"method": "POST"}])
+@pytest.mark.parametrize("path", ["/v1/messages/", "/v1/responses/", "/api/chat", "/api/generate", "/API/embed"])
+def test_words_that_others_use_as_well_are_a_weak_hint(holly: Catalogue, path: str, method: dict[str, Value]) -> None:
+    seen = request(path=path, user_agent="python-httpx/0.28", **method)
+    found = candidate(seen, Matcher(holly).match(seen))
+    assert found is not None
+    assert (found.clause, found.identity) == ("unknown.common_path", "low")
+
+
+@pytest.mark.parametrize("agent", [{}, {"user_agent": ""}, {"user_agent": "curl/8"}, {"user_agent": "axios/1.7"}])
+def test_what_is_posted_to_the_path_of_anthropics_api_is_a_candidate(agent: dict[str, Value]) -> None:
+    found = candidate(request(path="/v1/messages", method="POST", **agent), ())
+    assert found is not None
+    assert (found.clause, found.identity) == ("unknown.messages_path", "medium")
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"path": "/v1/messages"},  # messengers have it
-        {"path": "/v1/responses"},  # surveys have it
-        {"path": "/api/chat"},
+        {"path": "/v1/messages"},  # the log does not tell whether it was posted
+        {"path": "/V1/Messages", "method": "POST"},
+        {"path": "/api/generate", "method": "POST"},
+        {"path": "/api/chat", "method": "POST"},
+    ],
+)
+def test_what_is_like_that_is_a_hint(fields: dict[str, Value]) -> None:
+    found = candidate(request(user_agent="curl/8", **fields), ())
+    assert found is not None
+    assert (found.clause, found.identity) == ("unknown.common_path", "low")
+
+
+def test_the_library_is_named_beside_the_path(holly: Catalogue) -> None:
+    found = candidate(request(path="/v1/chat/completions", user_agent="OpenAI/Python 1.50.0"), ())
+    assert found is not None
+    assert [each.value for each in found.held] == ["/chat/completions", "openai/python"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"path": "/v1/messages", "method": "GET"},
+        {"path": "/v1/messages", "method": "POST", "user_agent": "Mozilla/5.0 (X11; Linux x86_64)"},
+        {"path": "/v1/messages/42", "method": "POST"},
+        {"path": "/api/v1/messages", "method": "POST"},  # messengers have it
+        {"path": "/v3/surveys/1/v1/responses", "method": "POST"},
+        {"path": "/v1/chat/completions", "method": "GET"},  # somebody looks at it
         {"path": "/api/generate", "user_agent": "Mozilla/5.0"},
+        {"path": "/api/chat", "method": "POST", "user_agent": " mozilla/5.0 (X11; Linux x86_64)"},
+        {"path": "/v1/models/churn:predict", "method": "POST"},  # any model
         {"path": "/v1/chat/completions/history"},
         {"path": "/blog/v1/embeddings-explained"},
         {"user_agent": "OpenAPI-Generator/1.0.0/python"},
@@ -101,6 +149,20 @@ def test_the_library_that_asks_does_not_explain_the_server() -> None:
     by_host = Detection("holly", "domains", "high", "used", (Held("host", "domain", "corp.example"),), seen)
     assert candidate(seen, (by_agent,)) is not None
     assert candidate(seen, (by_agent, by_host)) is None
+
+
+LIBRARY = Held("user_agent", "glob", "holly-*")
+
+
+def test_a_library_of_the_catalogue_at_a_server_nobody_knows_is_a_weak_hint() -> None:
+    seen = request(path="/x", user_agent="holly-sdk/1.0")
+    found = candidate(seen, (Detection("holly", "user_agents", "low", "used", (LIBRARY,), seen),))
+    assert found is not None
+    assert (found.clause, found.identity, found.held[0].value) == ("unknown.ai_library", "low", "holly-*")
+    program = Detection("holly", "user_agents", "medium", "used", (LIBRARY,), seen)
+    assert candidate(seen, (program,)) is None  # programs ask all kinds of servers
+    nowhere = Observation("http.request", {"user_agent": "holly-sdk/1.0"})
+    assert candidate(nowhere, (Detection("holly", "user_agents", "low", "used", (LIBRARY,), nowhere),)) is None
 
 
 def test_a_call_of_a_model(holly: Catalogue) -> None:

@@ -23,6 +23,7 @@ class Delimited:
         self._separator = words.get(options.separator, options.separator) or ","
         self._columns = options.columns
         self._needed = frozenset(name.casefold() for name in needed if not name.startswith("syslog."))
+        self._known = self._needed | {name.casefold() for name in options.columns}
         self._least = options.least
         self.state = State(columns=options.columns)
 
@@ -40,13 +41,13 @@ class Delimited:
         return dict(zip(columns, values, strict=False))
 
     def _is_header(self, values: list[str]) -> bool:
-        if not self._needed or (self.state.columns and values[0].casefold() not in self._heads()):
+        """Whether a line names the columns. Where they have names, it must begin with one that is known."""
+        if not self._needed:
+            return False
+        columns = self.state.columns
+        if columns and values[0].casefold() not in self._known and values[0].casefold() != columns[0].casefold():
             return False
         return self._needed <= {value.casefold() for value in values}
-
-    def _heads(self) -> frozenset[str]:
-        first = self.state.columns[:1] + self._columns[:1]
-        return self._needed | {name.casefold() for name in first}
 
     def _split(self, line: str) -> list[str] | None:
         if self._separator == "whitespace":

@@ -32,11 +32,19 @@ A load beyond the captured bytes rejects the packet. So terms stand in the order
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable
+from typing import NamedTuple
+
+from aimscope_agent.intake.packets import CaptureError, libpcap, program
 
 _ETHERNET = 1
 _LINUX_COOKED = 113
 _LINUX_COOKED_2 = 276
+_TYPED = {_ETHERNET: (12, 14), _LINUX_COOKED: (14, 16), _LINUX_COOKED_2: (0, 20)}
+"""Link types with an Ethernet type: where it is, and where IP begins."""
+_RAW_IP = 12
 _RAW = frozenset({12, 14, 101, 228, 229})
 _LOOPBACK = frozenset({0, 108})
 
@@ -69,6 +77,11 @@ _SERVERS = (
 _CLIENTS_FROM = 32_768
 """Where the systems of clients begin to choose their ports (Linux; Windows and macOS: 49152)."""
 
+_OF_FRAMES = re.compile(
+    r"\b(?:ether|link|wlan|fddi|tr|ppp|slip|vlan|mpls|pppoe[ds]|inbound|outbound|ifname|type|subtype|dir|lane|vpi|vci)\b"
+)
+"""Words about what is before IP."""
+
 _CAPITALS = (0x40404000, 0xE0E0E080)
 """Three letters in upper case, or their neighbours in ASCII, and one more character: ``GET ``, ``PROX``, any method."""
 _ANSWER = int.from_bytes(b"HTTP")
@@ -82,21 +95,13 @@ _DTLS = 0x16FE
 
 def traffic_filter(link: int) -> str:
     """The expression for a link type. Empty, which keeps everything, for one that is not common."""
-    if link == _ETHERNET:
-        return _framed(12, 14)
-    if link == _LINUX_COOKED:
-        return _framed(14, 16)
-    return light_filter(link)
+    return _framed(*_TYPED[link]) if link in {_ETHERNET, _LINUX_COOKED} else light_filter(link)
 
 
 def light_filter(link: int) -> str:
     """As ``traffic_filter``, but looking into bare frames only: of a tenth of its length, and compiled at once."""
-    if link == _ETHERNET:
-        return _typed(12, 14, wrapped=False)
-    if link == _LINUX_COOKED:
-        return _typed(14, 16, wrapped=False)
-    if link == _LINUX_COOKED_2:
-        return _typed(0, 20, wrapped=False)
+    if link in _TYPED:
+        return _typed(*_TYPED[link], wrapped=False)
     if link in _RAW:
         return _by_version(0, wrapped=False)
     if link in _LOOPBACK:
@@ -104,17 +109,79 @@ def light_filter(link: int) -> str:
     return ""
 
 
-def narrowed(expression: str, of: Callable[[int], str] = traffic_filter) -> Callable[[int], str]:
+class Chosen(NamedTuple):
+    """Which packets of the traffic to read."""
+
+    thorough: Callable[[int], str]
+    light: Callable[[int], str]
+    """Sooner made; lets at least the same pass."""
+    passes: Callable[[bytes], int] | None = None
+    """An expression of the user's own, for IP packets: to be asked of what is in the frames that pass."""
+    note: str = ""
+    """What to know about the expression."""
+
+
+def chosen(expression: str) -> Chosen:
+    """The traffic, or of it what an expression of the user's own lets pass. Raises ``CaptureError``.
+
+    Such an expression sees nothing below tags and labels, and only the outside of tunnels. So frames in which there
+    may be more than it sees pass in any case, and it is asked again about the packets in them.
+    """
+    if not expression:
+        return Chosen(traffic_filter, light_filter)
+    if libpcap is None:
+        raise CaptureError("a filter needs libpcap: pip install 'aimscope[gateway]'")
+    passes = None
+    if not _OF_FRAMES.search(expression):
+        with contextlib.suppress(CaptureError):  # what nobody understands is said when a capture is opened
+            passes = program(libpcap, expression, _RAW_IP)
+    within = passes is not None
+    return Chosen(
+        narrowed(expression, within=within),
+        narrowed(expression, light_filter, within=within),
+        passes,
+        "" if within else f"The filter ({expression}) is about frames: it was not asked of what tags or tunnels wrap.",
+    )
+
+
+def narrowed(
+    expression: str, of: Callable[[int], str] = traffic_filter, *, within: bool = False
+) -> Callable[[int], str]:
     """The filter for those packets among the traffic that an expression of the user's own lets pass as well.
 
-    The user's comes last: a term of it may shift the offsets of all that follow.
+    With ``within``, also for those in which there may be more than the expression sees.
     """
 
     def both(link: int) -> str:
         traffic = of(link)
-        return f"({traffic}) and ({expression})" if traffic else expression
+        if within and (not traffic or link in _LOOPBACK):  # whose families libpcap knows in one order only
+            return traffic
+        if not traffic:
+            return expression
+        # The user's comes last: a term of it may shift the offsets of all that follow.
+        return f"({traffic}) and ({_wraps(link)} or ({expression}))" if within else f"({traffic}) and ({expression})"
 
     return both
+
+
+def _wraps(link: int) -> str:
+    """Frames with anything but a whole TCP or UDP packet where IP is usual, or with a packet that may be a tunnel's."""
+    if link in _TYPED:
+        kind, body = _TYPED[link]
+        four, six, other = (_in(kind, 2, _IP[:1]), _in(kind, 2, _IP[1:]), f"not {_in(kind, 2, _IP)}")
+    else:
+        body, four, six = 0, _in(0, 1, (0x40,), 0xF0), _in(0, 1, (0x60,), 0xF0)
+        other = f"not {_in(0, 1, (0x40, 0x60), 0xF0)}"
+    return _any(
+        other,
+        _all(four, _any(f"link[{body}] != 0x45", f"link[{body + 6}:2] & 0x3fff != 0", _carries(body + 9, body + 20))),
+        _all(six, _carries(body + 6, body + 40)),
+    )
+
+
+def _carries(protocol: int, body: int) -> str:
+    tunnel = _any(_in(body, 2, (_GTP,)), _in(body + 2, 2, _TUNNELS))
+    return _any(f"not {_in(protocol, 1, (_TCP, _UDP))}", _all(_in(protocol, 1, (_UDP,)), tunnel))
 
 
 def _framed(kind: int, body: int) -> str:

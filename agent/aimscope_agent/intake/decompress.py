@@ -8,7 +8,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Final, Protocol, cast
 
 try:
@@ -25,7 +25,15 @@ _LONGEST_MAGIC = 6
 
 
 class CompressionError(Exception):
-    """The compressed input is not sound, or this installation cannot read it. The text says which."""
+    """The compressed input is not sound, or this installation cannot read it. The text says which.
+
+    ``remedy`` is what would help, empty where nothing does; the text has it too.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason}: {remedy}" if remedy else reason)
+        self.reason = reason
+        self.remedy = remedy
 
 
 class _Decoder(Protocol):
@@ -174,18 +182,73 @@ class Stream:
 
     def _zstd(self) -> Iterator[bytes]:
         if zstandard is None:
-            raise CompressionError("compressed with zstd: install aimscope[gateway] to read it")
+            raise CompressionError("compressed with zstd, which is not installed", "pip install 'aimscope[gateway]'")
+        frames = _Frames(self._input)
         try:
-            source = cast("IO[bytes]", _Input(self._input))  # nothing but read is asked of it
+            source = cast("IO[bytes]", frames)  # nothing but read is asked of it
             with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as reader:
                 while content := reader.read(PIECE):
                     yield content
         except zstandard.ZstdError as error:
             raise CompressionError(f"damaged zstd: {error}") from None
+        self.truncated = not frames.ended
 
 
-class _Input:
-    """A function that reads, as a file."""
+class _Frames:
+    """A function that reads zstd, as a file that knows whether the last frame came to its end.
+
+    The library does not tell: an input that breaks off is for it one that is over.
+    """
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
-        self.read = read
+        self.ended = True
+        self._source = read
+        self._walk = self._frames()
+        self._wanted = next(self._walk)
+        self._held = b""
+
+    def read(self, size: int) -> bytes:
+        """At most ``size`` bytes of the input."""
+        data = self._source(size)
+        at = 0
+        while at < len(data):
+            if self._wanted < 0:  # to be passed over
+                taken = min(-self._wanted, len(data) - at)
+                self._wanted += taken
+            else:
+                taken = min(self._wanted - len(self._held), len(data) - at)
+                self._held += data[at : at + taken]
+            at += taken
+            if self._wanted <= 0 or len(self._held) == self._wanted:
+                self._next()
+        return data
+
+    def _next(self) -> None:
+        if self._wanted < 0:
+            return
+        found, self._held = self._held, b""
+        self._wanted = self._walk.send(found)
+        while not self._wanted:
+            self._wanted = self._walk.send(b"")
+
+    def _frames(self) -> Generator[int, bytes, None]:
+        """Goes from header to header: yields how many bytes of the next it needs, or, negative, how many to leave out.
+
+        RFC 8878, section 3.1.
+        """
+        while True:
+            magic = yield 4
+            self.ended = False
+            if magic[1:] == _ZSTD[1][1:]:
+                yield -int.from_bytes((yield 4), "little")
+            else:
+                (about,) = yield 1
+                alone = about >> 5 & 1  # a single segment: no window, and its size is always there
+                yield -((1 - alone) + (0, 1, 2, 4)[about & 3] + (alone, 2, 4, 8)[about >> 6])
+                last = 0
+                while not last:
+                    block = int.from_bytes((yield 3), "little")
+                    last = block & 1
+                    yield -(1 if block >> 1 & 3 == 1 else block >> 3)  # a repeated byte, or what its size says
+                yield -(about & 4)  # the checksum
+            self.ended = True

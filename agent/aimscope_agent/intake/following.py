@@ -11,17 +11,20 @@ import msgspec
 from aimscope_agent.formats._engines import State
 from aimscope_agent.formats._format import Format
 from aimscope_agent.formats.dnstap import CONTENT
+from aimscope_agent.host.gaps import Gaps
 from aimscope_agent.intake.place import Place
 from aimscope_agent.intake.tail import Follower, Piece
 from aimscope_agent.ledger import Ledger, LedgerError
 from aimscope_agent.logs.pairing import IDLE, Held
 from aimscope_agent.logs.recognition import recognise
+from aimscope_agent.logs.reporting import READABLE
 from aimscope_agent.logs.scanning import Part, Scan, Workshop
 from aimscope_signatures.fold import Tally
 from aimscope_signatures.model import Coverage, Gap, Sighting, Status
 
 SENSOR: Final = "logs"
 EMITS: Final = ("dns.query", "tls.client_hello", "http.request", "connection", "cloud.call")
+_UNKNOWN_YET: Final = "its format is not known yet"
 _ENOUGH_LINES = 10
 _PATIENCE = 5.0
 """Seconds for which a log of few lines is waited for before its format is told from them."""
@@ -39,6 +42,14 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     state: State = State()
     held: tuple[Held, ...] = ()
     """Questions that lines to come may tell more of: they are in no total yet."""
+    lines: int = 0
+    torn: int = 0
+    """Lines that could not be read, in this run and those before: the totals lack what they say."""
+    first_torn: str = ""
+    strange: str = ""
+    """Why some of it was not read: nobody knew its format."""
+    missed: str = ""
+    """Why the rest of it was not read; it is over if it comes back."""
 
 
 class _Log(msgspec.Struct):
@@ -53,7 +64,8 @@ class _Log(msgspec.Struct):
     held: tuple[Held, ...] = ()
     read: float = 0.0
     """When a line of it was last read."""
-    given_up: bool = False
+    given_up: str = ""
+    """Why it is not read."""
 
 
 class LogWatch:
@@ -130,15 +142,59 @@ class LogWatch:
             follower.close()
 
     def coverage(self) -> Coverage:
-        """How well the logs could be read, in this run."""
-        found = [gap for follower in self._followers.values() for gap in follower.gaps.values()]
-        found += self.gaps.values()
-        found += [
-            Gap(log.waiting[0].path, Status.PARTIAL, "its format is not known yet")
-            for log in self._logs.values()
-            if log.waiting
-        ]
-        return Coverage(SENSOR, Status.PARTIAL if found else Status.COMPLETE, tuple(found), dict(self.counts))
+        """How well all that is kept could be read, also in runs before this one; the counts are of this run."""
+        gaps = Gaps()
+        failed = self._mostly_torn()
+        for follower in self._followers.values():
+            for gap in follower.gaps.values():
+                gaps.note(gap)
+        for gap in self.gaps.values():
+            gaps.note(gap)
+        for log in self._logs.values():
+            if log.waiting:
+                gaps.note(Gap(log.waiting[0].path, Status.PARTIAL, _UNKNOWN_YET))
+        for name, kept in self._all().items():
+            for reason in (kept.strange if name not in self.gaps else "", kept.missed):
+                if reason:
+                    gaps.note(Gap(kept.place.path, Status.PARTIAL, reason))
+            if kept.torn:
+                reason = f"unreadable lines, the first: {kept.first_torn}"
+                status = Status.FAILED if name in failed else Status.PARTIAL
+                gaps.note(Gap(kept.place.path, status, reason, count=kept.torn))
+        told = gaps.told()
+        status = Status.FAILED if failed else Status.PARTIAL if told else Status.COMPLETE
+        return Coverage(SENSOR, status, told, dict(self.counts))
+
+    def failed(self) -> tuple[str, ...]:
+        """The logs among those that are followed of which hardly a line could be read."""
+        return tuple(dict.fromkeys(kept.place.path for kept in self._mostly_torn().values()))
+
+    def unread(self) -> tuple[str, ...]:
+        """The logs that were named themselves and are not there, may not be read or are in no known format."""
+        found = []
+        for path, follower in self._followers.items():
+            if path.is_dir():
+                continue
+            lost = any(gap.status in {Status.DENIED, Status.FAILED} for gap in follower.gaps.values())
+            strange = any(
+                log.given_up or log.waiting
+                for name, log in self._logs.items()
+                if name.startswith(f"{path}#") and name.removeprefix(f"{path}#") in follower.present
+            )
+            if lost or strange:
+                found.append(str(path))
+        return tuple(found)
+
+    def _mostly_torn(self) -> dict[str, Kept]:
+        present = {f"{path}#{file}" for path, follower in self._followers.items() for file in follower.present}
+        return {
+            name: kept
+            for name, kept in self._all().items()
+            if name in present and kept.torn > kept.lines * (1 - READABLE)
+        }
+
+    def _all(self) -> dict[str, Kept]:
+        return {**self._kept, **self._moves}
 
     def _follower(self, path: Path, *, from_end: bool) -> Follower:
         known = {file: self._kept[name].place for name, file in self._own(path)}
@@ -182,21 +238,41 @@ class LogWatch:
         self._read(name, log, pieces, clock)
 
     def _give_up(self, name: str, log: _Log, piece: Piece, reason: str) -> None:
-        log.given_up = True
+        log.given_up = reason
         self.gaps[name] = Gap(piece.path, Status.FAILED, reason, remedy="--format NAME says what it is")
 
     def _read(self, name: str, log: _Log, pieces: Iterable[Piece], clock: int) -> None:
         for piece in pieces:
+            part = Part()
             if log.form is not None and not log.given_up:
-                scan = Scan(log.form, self._workshop, zone=self._zone, now=clock, state=log.state, held=log.held)
-                scan.block(piece.block)
-                part = scan.result(hold=True)
+                part = self._scanned(log, log.form, piece, clock)
+                if part.unreadable and part.sampled < part.lines:  # a sample: how many they are, and which, all tell
+                    part = self._scanned(log, log.form, piece, clock, search=False)
                 log.state = part.after
                 log.held = tuple(msgspec.structs.replace(one, place=_place(one.place, piece)) for one in part.held)
-                self._count(name, piece, part)
+                for what in self.counts:
+                    self.counts[what] += getattr(part, what)
                 for sighting in _placed(part, piece):
                     self._tally.merge(sighting)
-            self._moves[name] = Kept(piece.place, log.form.name if log.form else "", log.state, log.held)
+            before = self._moves.get(name) or self._kept.get(name) or Kept(piece.place)
+            self._moves[name] = msgspec.structs.replace(
+                before,
+                place=piece.place,
+                format=log.form.name if log.form else "",
+                state=log.state,
+                held=log.held,
+                lines=before.lines + part.lines,
+                torn=before.torn + part.unreadable,
+                first_torn=before.first_torn or _numbers(part, piece),
+                strange=before.strange or log.given_up,
+                missed="",
+            )
+
+    def _scanned(self, log: _Log, form: Format, piece: Piece, clock: int, *, search: bool = True) -> Part:
+        held = [msgspec.structs.replace(one, told=list(one.told)) for one in log.held]
+        scan = Scan(form, self._workshop, zone=self._zone, now=clock, state=log.state, held=held, search=search)
+        scan.block(piece.block)
+        return scan.result(hold=True)
 
     def _settle(self, name: str, log: _Log, clock: int) -> None:
         """Count what waited for lines that have not come."""
@@ -209,16 +285,6 @@ class LogWatch:
         kept = self._moves.get(name) or self._kept.get(name)
         if kept is not None:
             self._moves[name] = msgspec.structs.replace(kept, held=())
-
-    def _count(self, name: str, piece: Piece, part: Part) -> None:
-        for what in self.counts:
-            self.counts[what] += getattr(part, what)
-        if part.unreadable:
-            lines = ", ".join(f"{number + piece.first_line - 1:,}" for number in part.quarantine)
-            before = self.gaps.get(f"{name} lines")
-            total = part.unreadable + (before.count if before else 0)
-            reason = before.reason if before else f"unreadable lines, the first: {lines}"
-            self.gaps[f"{name} lines"] = Gap(piece.path, Status.PARTIAL, reason, count=total)
 
     def _commit(self) -> tuple[Sighting, ...]:
         new = self._tally.sightings()
@@ -248,15 +314,20 @@ class LogWatch:
         for path, follower in self._followers.items():
             for file, place in follower.places.items():
                 name = f"{path}#{file}"
-                if name in self._moves:
-                    continue
-                kept = self._kept.get(name)
+                kept = known = self._moves.get(name) or self._kept.get(name)
                 log = self._logs.get(name)
-                if log is None or not log.waiting:
-                    if kept is None or kept.place != place:
-                        yield name, msgspec.structs.replace(kept or Kept(place), place=place)
+                if name in self._moves:
+                    pass
+                elif log is None or not log.waiting:
+                    kept = msgspec.structs.replace(kept or Kept(place), place=place)
                 elif kept is None:  # that it is there, and nothing of it is read yet
-                    yield name, Kept(Place(place.path, place.device, place.inode))
+                    kept = Kept(Place(place.path, place.device, place.inode))
+                if kept is not None and (missed := follower.missed(file)):
+                    kept = msgspec.structs.replace(kept, missed=missed)
+                elif kept is not None and kept.missed and file in follower.present and not place.ended:
+                    kept = msgspec.structs.replace(kept, missed="")
+                if kept is not None and kept != known:
+                    yield name, kept
 
     def _forgotten(self) -> Iterator[str]:
         """Files the followers no longer know."""
@@ -278,6 +349,11 @@ def _placed(part: Part, piece: Piece) -> Iterator[Sighting]:
     for sighting in part.sightings:
         sources = tuple(_place(source, piece) for source in sighting.sources)
         yield msgspec.structs.replace(sighting, sources=sources)
+
+
+def _numbers(part: Part, piece: Piece) -> str:
+    """The first lines that could not be read, counted from the beginning of the file."""
+    return ", ".join(f"{number + piece.first_line - 1:,}" for number in part.quarantine)
 
 
 def _place(source: str, piece: Piece) -> str:

@@ -102,10 +102,10 @@ def open_content(path: Path) -> tuple[Opened, os.stat_result]:
     try:
         about = os.fstat(file.fileno())
         stream = Stream(file)
+        return (Plain(file) if stream.compression is None else Compressed(path, stream)), about
     except BaseException:
         file.close()
         raise
-    return (Plain(file) if stream.compression is None else Compressed(path, stream)), about
 
 
 def _regular(path: Path) -> IO[bytes]:

@@ -22,6 +22,7 @@ import msgspec
 from aimscope_agent.intake.decompress import CompressionError
 from aimscope_agent.intake.opened import Opened, Plain, open_content
 from aimscope_agent.intake.place import HEAD, Place, begins, continues, digest, moved, reaches
+from aimscope_agent.logs.work import LINK, leads_elsewhere
 from aimscope_signatures.model import Gap, Status
 
 BLOCK: Final = 1_048_576
@@ -29,6 +30,7 @@ BLOCK: Final = 1_048_576
 _AT_ONCE: Final = 16
 """Blocks of one file in one look, so that the others have their turn."""
 MOST_FILES: Final = 10_000
+_MOST_FOLDERS: Final = 1_000
 _HELD: Final = 128
 """Files kept open, so that what is written to them after they were renamed or deleted is read too."""
 _SETTLED: Final = 5.0
@@ -48,7 +50,7 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class Follower:
-    """Follows one log, or everything in a folder."""
+    """Follows one log, or everything in a folder and the folders in it; links to folders are not followed."""
 
     def __init__(self, path: Path, places: Mapping[str, Place] | None = None, *, from_end: bool = False) -> None:
         """``places`` are those of an earlier run; ``from_end`` leaves out what is there at the first look."""
@@ -68,6 +70,17 @@ class Follower:
         """Files that were not found, and since when."""
         self._here: dict[str, str] = {}
         """Path → number of the file, as of the last look."""
+
+    @property
+    def present(self) -> frozenset[str]:
+        """Numbers of the files that are there, as of the last look."""
+        return frozenset(self._here.values())
+
+    def missed(self, file: str) -> str:
+        """Why the rest of a file will never be read; empty where nothing is known to be missing."""
+        place = self.places[file]
+        gap = self.gaps.get(f"{place.path}#{file}") or self.gaps.get(place.path)
+        return gap.reason if gap is not None and gap.status is Status.PARTIAL and place.ended else ""
 
     def poll(self, now: float, clock: float = 0.0) -> Iterator[Piece]:
         """What was added since the last look. ``now`` is seconds that never run back, ``clock`` those since 1970.
@@ -92,30 +105,44 @@ class Follower:
 
     def _listing(self) -> dict[str, os.stat_result]:
         """Regular files to look at."""
+        self.gaps = {about: gap for about, gap in self.gaps.items() if not about.endswith(os.sep)}
         found: dict[str, os.stat_result] = {}
-        folder = self.path.is_dir()
-        try:
-            with os.scandir(self.path if folder else self.path.parent) as entries:
-                for entry in entries:
-                    if entry.name.startswith(".") if folder else not belongs(self.path, entry.name):
-                        continue
-                    try:
-                        about = entry.stat()
-                    except OSError:
-                        continue  # gone, or a link to nowhere
-                    if stat.S_ISREG(about.st_mode):
-                        if len(found) >= MOST_FILES:
-                            self._gap(str(self.path), Status.PARTIAL, f"more than {MOST_FILES:,} files")
-                            break
-                        found[entry.path] = about
-        except OSError as error:
-            self._gap(str(self.path), Status.DENIED if error.errno == 13 else Status.FAILED, f"{error.strerror}")
-            return found
-        if folder or str(self.path) in found:
-            self.gaps.pop(str(self.path), None)
-        else:
-            self._gap(str(self.path), Status.FAILED, _missing(self.path))
+        in_folder = self.path.is_dir()
+        folders = [self.path if in_folder else self.path.parent]
+        for folder in folders:  # grows on the way
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.name.startswith(".") if in_folder else not belongs(self.path, entry.name):
+                            continue
+                        if len(found) >= MOST_FILES or len(folders) > _MOST_FOLDERS:
+                            reason = f"more than {MOST_FILES:,} files or {_MOST_FOLDERS:,} folders"
+                            self._listed(self.path, Status.PARTIAL, reason)
+                            return found
+                        if in_folder and entry.is_dir(follow_symlinks=False):
+                            folders.append(Path(entry.path))
+                        elif in_folder and entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - never raises
+                            self._linked(Path(entry.path))
+                        elif (about := _regular(entry)) is not None:
+                            found[entry.path] = about
+            except FileNotFoundError as error:
+                if folder in {self.path, self.path.parent}:
+                    self._listed(folder, Status.FAILED, f"{error.strerror}")
+            except OSError as error:
+                denied = isinstance(error, PermissionError)
+                self._listed(folder, Status.DENIED if denied else Status.FAILED, f"{error.strerror}")
+        if not (in_folder or self.gaps.keys() & {f"{folders[0]}{os.sep}"} or str(self.path) in found):
+            self._listed(self.path, Status.FAILED, _missing(self.path))
         return found
+
+    def _listed(self, place: Path, status: Status, reason: str) -> None:
+        """What was wrong in listing: it is looked at anew each time, so the gap lasts until the next."""
+        self.gaps[f"{place}{os.sep}"] = Gap(str(place), status, reason)
+
+    def _linked(self, link: Path) -> None:
+        """A link to a folder is not followed. What lies in the folder that is followed is read without it."""
+        if len(self.gaps) < MOST_FILES and leads_elsewhere(link, (Path(os.path.realpath(self.path)),)):
+            self._listed(link, Status.PARTIAL, LINK)
 
     def _look(self, path: str, about: os.stat_result, now: float, clock: float) -> Iterator[Piece]:
         signature = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
@@ -140,7 +167,10 @@ class Follower:
             self._missing.pop(file, None)
             if (yield from self._advance(file, path, content, still=rest >= _SETTLED)):
                 self._seen[path] = signature
-            self.gaps.pop(path, None)
+            if content.whole:
+                self.gaps.pop(path, None)
+            else:
+                self._gap(path, Status.PARTIAL, "the compressed file ends before its end")
             keep = self._hold(file, content)
         except (OSError, CompressionError) as error:
             self._unreadable(path, error, signature)
@@ -201,7 +231,7 @@ class Follower:
 
     def _wanted(self, path: str) -> bool:
         """Whether to read a file that was there before anything is known: of a folder all, of a log only itself."""
-        return path == str(self.path) or Path(path).parent == self.path
+        return path == str(self.path) or self.path in Path(path).parents
 
     def _advance(self, file: str, path: str, content: Opened, *, still: bool) -> Generator[Piece, None, bool]:
         """Blocks of whole lines; returns whether the end was reached and nothing is left."""
@@ -263,16 +293,19 @@ class Follower:
         ]:
             del self.places[file]
 
-    def _unreadable(self, path: str, error: Exception, signature: _Signature) -> None:
+    def _unreadable(self, path: str, error: OSError | CompressionError, signature: _Signature) -> None:
         denied = isinstance(error, PermissionError)
-        reason = (error.strerror or "cannot be read") if isinstance(error, OSError) else str(error)
-        self._gap(path, Status.DENIED if denied else Status.FAILED, reason)
+        status = Status.DENIED if denied else Status.FAILED
+        if isinstance(error, OSError):
+            self._gap(path, status, error.strerror or "cannot be read")
+        else:
+            self._gap(path, status, error.reason, error.remedy)
         if not denied:
             self._seen[path] = signature
 
-    def _gap(self, path: str, status: Status, reason: str) -> None:
+    def _gap(self, path: str, status: Status, reason: str, remedy: str = "") -> None:
         if len(self.gaps) < MOST_FILES:
-            self.gaps[path] = Gap(path, status, reason)
+            self.gaps[path] = Gap(path, status, reason, remedy=remedy)
 
 
 def belongs(log: Path, name: str) -> bool:
@@ -280,6 +313,15 @@ def belongs(log: Path, name: str) -> bool:
     if name == log.name:
         return True
     return any(name.startswith(start) and _ROTATED.match(name, len(start)) for start in {log.name, log.stem})
+
+
+def _regular(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """What the system says of a file; nothing of what is none, or gone."""
+    try:
+        about = entry.stat()
+    except OSError:
+        return None
+    return about if stat.S_ISREG(about.st_mode) else None
 
 
 def _missing(path: Path) -> str:

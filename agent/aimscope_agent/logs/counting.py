@@ -101,7 +101,7 @@ class Counting:
             return
         sent, received = plan.volumes(fields, index)
         large = sent is not None and sent >= LARGE_UPLOAD
-        context = plan.rest(fields, index) if plan.contextual else ()
+        context = plan.rest(fields, index) if plan.contextual else plan.method(fields, index) if name.asked else ()
         use = plan.use(name, about, context, blocked=blocked, large=large)
         if not use.sightings:
             return

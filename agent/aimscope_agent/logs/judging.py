@@ -11,7 +11,7 @@ from aimscope_signatures.conditions import regex_literal
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.model import Detection, Observation
-from aimscope_signatures.unknown import INFERENCE_AGENTS, INFERENCE_PATHS, candidate
+from aimscope_signatures.unknown import BROWSER, COMMON_PATHS, INFERENCE_AGENTS, INFERENCE_PATHS, candidate
 
 _REMEMBERED: Final = 50_000
 """People, devices and programs that are kept at hand."""
@@ -45,7 +45,8 @@ class Judge:
         """A path, where anything may depend on it; else nothing."""
         if self._beginnings is None or text.startswith(self._beginnings):
             return text
-        return text if text.rstrip("/").lower().endswith(INFERENCE_PATHS) else ""
+        bare = text.rstrip("/").lower()
+        return text if bare.endswith(INFERENCE_PATHS) or bare in COMMON_PATHS else ""
 
     def agent(self, text: str) -> str:
         """A user agent, where anything may depend on it; else nothing."""
@@ -53,8 +54,13 @@ class Judge:
         if found is None:
             if len(self._agents) >= _REMEMBERED:
                 self._agents.clear()
-            found = self._agents[text] = text if self._telling(text) else ""
+            found = self._agents[text] = self._essential(text)
         return found
+
+    def _essential(self, agent: str) -> str:
+        if self._telling(agent):
+            return agent
+        return BROWSER if agent.strip().lower().startswith(BROWSER) else ""
 
     def _telling(self, agent: str) -> bool:
         if self._by_agent or agent.strip().lower().startswith(INFERENCE_AGENTS):

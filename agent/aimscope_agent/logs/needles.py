@@ -21,7 +21,7 @@ from aimscope_signatures.catalogue import Catalogue
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.sections import SECTIONS
 from aimscope_signatures.signature import Clause
-from aimscope_signatures.unknown import INFERENCE_AGENTS, INFERENCE_PATHS
+from aimscope_signatures.unknown import COMMON_PATHS, INFERENCE_AGENTS, INFERENCE_PATHS
 
 SHORTEST: Final = 3
 """Characters; a shorter literal is in every line."""
@@ -102,7 +102,7 @@ def _of_record(record: Record, catalogue: Catalogue) -> set[Needle] | None:
         found |= some
     if record.kind == "http.request":
         if "path" in given:
-            found |= {Needle(_loosely(path)) for path in INFERENCE_PATHS}
+            found |= {Needle(_loosely(path)) for path in (*INFERENCE_PATHS, *COMMON_PATHS)}
         if "user_agent" in given:
             found |= {Needle(_loosely(agent)) for agent in INFERENCE_AGENTS}
     return found

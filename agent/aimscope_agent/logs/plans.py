@@ -34,10 +34,12 @@ class Use:
 class Name:
     """A name, or names that stand together, with the verdict on them."""
 
-    __slots__ = ("plain", "uses", "verdict")
+    __slots__ = ("asked", "plain", "uses", "verdict")
 
     def __init__(self, verdict: tuple[Detection, ...]) -> None:
         self.verdict = verdict
+        self.asked = any(held.field == "path" for each in verdict if not each.service for held in each.held)
+        """How it was asked decides."""
         self.plain: Use | None = None
         """Nothing else decides."""
         self.uses: dict[tuple[Row, bool, bool], Use] = {}
@@ -135,6 +137,14 @@ class Plan:
             found = rows[index] if index < len(rows) else rows[0]
         return found
 
+    def method(self, fields: Fields, index: int) -> Row:
+        """The columns after the named ones with nothing but the method; nothing at all where none is stated."""
+        method = self.column(self.rest(fields, index), "method")
+        if not method.strip():
+            return ()
+        place = self._place["method"]
+        return tuple(method if number == place else "" for number in range(len(self._place)))
+
     def without_client(self, rest: Row) -> Row:
         """The columns after the named ones as they may be kept."""
         client = self._place.get("client", -1)
@@ -199,7 +209,7 @@ class Plan:
         if large:
             fields = {**observation.fields, "bytes_out": LARGE_UPLOAD}
             observation = msgspec.structs.replace(observation, fields=fields)
-        if self.contextual:
+        if self.contextual or any(context):
             verdict = self._judge.detections(observation)
         presence = presence_of(observation)
         tally = Tally("")

@@ -29,9 +29,12 @@ class Summed(msgspec.Struct, frozen=True):
     @property
     def failed(self) -> bool:
         """Whether hardly anything was of the format."""
-        part = self.part
-        most = 1 - READABLE
-        return part.unreadable > part.lines * most or part.sampled_unreadable > part.sampled * most
+        return self.part.torn > self.part.lines * (1 - READABLE)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every line was read, or at least looked at."""
+        return self.part.sampled >= self.part.lines
 
 
 def summed(shown: str, form: Format, size: int, parts: Sequence[Part], tally: Tally) -> Summed:
@@ -55,7 +58,7 @@ def summed(shown: str, form: Format, size: int, parts: Sequence[Part], tally: Ta
             first=min(filter(None, (total.first, part.first)), default=0),
             last=max(total.last, part.last),
             sampled=total.sampled + part.sampled,
-            sampled_unreadable=total.sampled_unreadable + part.sampled_unreadable,
+            torn=total.torn + part.torn,
             stopped=total.stopped or part.stopped,
             truncated=total.truncated or part.truncated,
         )
@@ -79,7 +82,7 @@ def coverage_of(found: Summed) -> Coverage:
     counts = {
         "lines": part.lines,
         "read closely": part.read + part.unreadable,
-        "unreadable": part.unreadable,
+        "unreadable" if found.exact or not part.unreadable else "unreadable among those": part.unreadable,
         "observed": part.observed,
         "without a time": part.untimed,
     }
@@ -92,9 +95,14 @@ def _gaps(found: Summed) -> Iterator[Gap]:
         lines = ", ".join(map(str, part.quarantine))
         more = ", …" if part.unreadable > len(part.quarantine) else ""
         status = Status.FAILED if found.failed else Status.PARTIAL
-        yield Gap(f"{found.shown}:{lines}{more}", status, f"lines that are torn or not of {name}", part.unreadable)
+        reason, count = f"lines that are torn or not of {name}", part.unreadable
+        if not found.exact:
+            share = _percent(part.torn, part.lines)
+            reason = f"about {share} of the lines are torn or not of {name}, by a sample of {part.sampled:,}"
+            count = 1
+        yield Gap(f"{found.shown}:{lines}{more}", status, reason, count)
     if part.stopped:
-        yield Gap(found.shown, Status.PARTIAL, f"stopped after {part.lines:,} lines")
+        yield Gap(found.shown, Status.PARTIAL, f"stopped after {_lines(part)}")
     if part.truncated:
         yield Gap(found.shown, Status.PARTIAL, "the compressed file ends before its end")
     if part.refused:
@@ -104,6 +112,11 @@ def _gaps(found: Summed) -> Iterator[Gap]:
     if not names_given(found.format):
         reason = "IP addresses only: a service is told by its address only where a signature names one"
         yield Gap(found.shown, Status.UNSUPPORTED, reason)
+
+
+def _percent(part: int, whole: int) -> str:
+    share = 100 * part / max(1, whole)
+    return f"{share:.0f} %" if share >= 1 else f"{share:.1g} %"
 
 
 def names_given(form: Format) -> bool:
@@ -123,7 +136,11 @@ def note_of(found: Summed, zone: str) -> str:
     if part.untimed:
         assumed.append("lines without a time take that of the line before")
     said = f"; {', '.join(assumed)}" if assumed else ""
-    return f"{found.shown}: {found.format.map.title}, {part.lines:,} lines{span}{said}."
+    return f"{found.shown}: {found.format.map.title}, {_lines(part)}{span}{said}."
+
+
+def _lines(part: Part) -> str:
+    return f"{part.lines:,} line{'' if part.lines == 1 else 's'}"
 
 
 def _moment(at: int) -> str:

@@ -24,6 +24,10 @@ from aimscope_signatures.model import Sighting
 
 SMALL = 262_144
 """Bytes of a log that is read line by line."""
+_MANY, _SOME, _FEW = 400, 64, 4
+"""Lines of a block that are read whatever they say: of the first one, and of the second; of later ones less and less,
+but of what follows on one with torn lines.
+"""
 _TIMELESS = 10_000
 """Lines without a time, one after the other, after which none is expected any more."""
 
@@ -45,7 +49,9 @@ class Part(msgspec.Struct, frozen=True):
     first: int = 0
     last: int = 0
     sampled: int = 0
-    sampled_unreadable: int = 0
+    """Lines that were read whatever they say: all of them, or what tells of the rest how well it could be read."""
+    torn: int = 0
+    """Unreadable lines: as many as were met, or more, where the sample says that there are."""
     before: State = State()
     after: State = State()
     held: tuple[Held, ...] = ()
@@ -118,64 +124,66 @@ class Scan:
         now: int,
         state: State | None = None,
         held: Iterable[Held] = (),
+        search: bool = True,
     ) -> None:
-        """``state`` and ``held`` are what lines before these left: ``Part.after`` and ``Part.held``."""
+        """``state`` and ``held`` are what lines before these left: ``Part.after`` and ``Part.held``.
+
+        ``search``: leave lines unread, as the workshop says.
+        """
         self._parser = Parser(form, zone=zone, now=now, state=state)
         self._before = self._parser.state
         self._tally = Tally("")
         self._counting = Counting(workshop.plans(form), workshop.judge, self._tally, held)
         self._workshop = workshop
+        self._search = search
         self._form = form
         self._lines = 0
-        self._sampled = self._sampled_unreadable = 0
+        self._sampled = self._blocks = 0
+        self._torn = 0.0
+        self._wary = False
         self._timeless = 0
 
     def block(self, data: bytes) -> None:
         """Read what is of interest in whole lines, count the rest."""
         whole = len(data) <= self._workshop.small and not self._lines
-        search = None if whole else self._workshop.prefilter(self._form)
+        search = None if whole or not self._search else self._workshop.prefilter(self._form)
         line = _Line(data, self._lines, self._parser, self._timeless)
+        share = 0.0
+        before = self._parser.counts.unreadable
         if search is None:
             self._every(data, line)
         else:
-            self._some(data, search.spans(data), line)
-        self._lines = line.total()
+            share = self._some(data, search.spans(data), line)
+        lines = line.total() - self._lines
+        torn = self._parser.counts.unreadable - before
+        self._torn += torn if search is None else max(torn, lines * share)
+        self._sampled += lines if search is None else 0
+        self._lines += lines
         self._timeless = line.timeless
 
     def _every(self, data: bytes, line: _Line) -> None:
         start = 0
-        before = self._parser.counts.unreadable
         while start < len(data):
             end = data.find(b"\n", start)
             if end < 0:
                 end = len(data)
             self._line(data, start, end, line)
             start = end + 1
-        self._sampled += line.total() - self._lines
-        self._sampled_unreadable += self._parser.counts.unreadable - before
 
-    def _some(self, data: bytes, spans: Iterable[tuple[int, int]], line: _Line) -> None:
-        samples = _samples(data, first=not self._lines)
-        upcoming = iter(samples)
-        sample = next(upcoming, None)
-        for start, end in spans:
-            while sample is not None and sample[0] < start:
-                self._sample(data, sample, line)
-                sample = next(upcoming, None)
-            if sample is not None and sample[0] == start:
-                self._sample(data, sample, line)
-                sample = next(upcoming, None)
-            else:
-                self._line(data, start, end, line)
-        while sample is not None:
-            self._sample(data, sample, line)
-            sample = next(upcoming, None)
-
-    def _sample(self, data: bytes, span: tuple[int, int], line: _Line) -> None:
-        before = self._parser.counts.unreadable
-        self._line(data, *span, line, timed=True)
-        self._sampled += 1
-        self._sampled_unreadable += self._parser.counts.unreadable - before
+    def _some(self, data: bytes, spans: Iterable[tuple[int, int]], line: _Line) -> float:
+        """Read what is of interest, and a sample; which share of all lines is unreadable by that."""
+        usual = max(_FEW, _SOME // self._blocks) if self._blocks else _MANY
+        sample = _Sample(data, max(usual, _SOME) if self._wary else usual)
+        chosen = set(sample.spans)
+        for span in sorted({*spans, *chosen}):
+            torn = self._parser.counts.unreadable
+            self._line(data, *span, line, timed=span in sample.edges)
+            if span in chosen:
+                sample.met(span, torn=self._parser.counts.unreadable > torn)
+        self._wary = bool(sample.share)
+        self._sampled += len(sample.spans)
+        self._blocks += 1
+        return sample.share
 
     def _line(self, data: bytes, start: int, end: int, line: _Line, *, timed: bool = False) -> None:
         parser = self._parser
@@ -209,7 +217,7 @@ class Scan:
             first=parser.first,
             last=parser.last,
             sampled=self._sampled,
-            sampled_unreadable=self._sampled_unreadable,
+            torn=round(self._torn),
             before=self._before,
             after=parser.state,
             held=held,
@@ -267,10 +275,26 @@ def _breaks(data: bytes) -> int:
     return len(data) - len(data.replace(b"\n", b""))
 
 
-def _samples(data: bytes, *, first: bool) -> list[tuple[int, int]]:
-    """Lines that are read whatever they say: the last one of each block, and the ``first`` of all."""
-    stop = len(data) - 1 if data.endswith(b"\n") else len(data)
-    last = data.rfind(b"\n", 0, stop) + 1
-    if not first or not last:
-        return [(last, stop)]
-    return [(0, data.find(b"\n")), (last, stop)]
+class _Sample:
+    """Lines of a block that are read whatever they say: the last one, and others spread over its bytes."""
+
+    def __init__(self, data: bytes, number: int) -> None:
+        stop = len(data) - 1 if data.endswith(b"\n") else len(data)
+        self._step = stop / max(1, number - 1)
+        places = [round(n * self._step) for n in range(number - 1)]
+        starts = dict.fromkeys(data.rfind(b"\n", 0, at) + 1 for at in (*places, stop))
+        ends = [data.find(b"\n", start, stop) for start in starts]
+        self.spans = [(start, stop if end < 0 else end) for start, end in zip(starts, ends, strict=True)]
+        self.edges = {self.spans[0], self.spans[-1]}
+        self._all = self._torn = 0.0
+
+    def met(self, span: tuple[int, int], *, torn: bool) -> None:
+        """A line of the sample was read. Long lines are met more often than short ones, and count for less."""
+        weight = max(1.0, self._step / (span[1] - span[0] + 1))
+        self._all += weight
+        self._torn += weight * torn
+
+    @property
+    def share(self) -> float:
+        """How much of all lines is unreadable, between 0 and 1."""
+        return self._torn / self._all if self._all else 0.0

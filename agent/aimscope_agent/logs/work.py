@@ -13,6 +13,7 @@ import msgspec
 
 from aimscope_agent.formats._engines import State
 from aimscope_agent.formats._format import Format
+from aimscope_agent.host.tree import clean
 from aimscope_agent.logs.documents import record_paths
 from aimscope_agent.logs.parser import Parser
 from aimscope_agent.logs.reading import Inflate, Log, UnusableError, part_blocks
@@ -23,6 +24,7 @@ PIECE: Final = 67_108_864
 """Bytes of a part, about: small enough that all processors are busy to the end."""
 MOST_FILES: Final = 200_000
 STDIN: Final = "-"
+LINK: Final = "a link that leads elsewhere is not followed; name what it leads to"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -51,29 +53,70 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """A file that will not be read, and why; ``denied`` where it may not."""
+    """A file or folder that will not be read, and why; ``denied`` where it may not, a ``link`` by choice."""
 
     shown: str
     reason: str
     denied: bool = False
+    link: bool = False
 
 
-def below(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """The files at and below paths, by name, and whether each was named itself. Links are followed only if named."""
+def below(paths: Iterable[Path], unread: Callable[[Unread], None]) -> Iterator[tuple[Path, bool]]:
+    """The files at and below paths, by name, and whether each was named itself. Links are followed only if named.
+
+    ``unread`` is told the folders that cannot be listed, links that lead elsewhere, and where there are too many files.
+    """
+    paths = tuple(paths)
+    roots = tuple(Path(os.path.realpath(path)) for path in paths if path.is_dir())
+
+    def closed(error: OSError) -> None:
+        reason = (error.strerror or "cannot be read").lower()
+        unread(Unread(clean(str(error.filename)), reason, isinstance(error, PermissionError)))
+
     count = 0
     for path in paths:
         if not path.is_dir():
             yield path, True
             continue
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=closed):
             folders.sort()
+            for name in folders:
+                if leads_elsewhere(Path(folder, name), roots):
+                    unread(Unread(clean(str(Path(folder, name))), LINK, link=True))
             for name in sorted(names):
                 found = Path(folder, name)
-                if stat.S_ISREG(found.lstat().st_mode):
-                    count += 1
-                    if count > MOST_FILES:
-                        return
-                    yield found, False
+                try:
+                    mode = found.lstat().st_mode
+                except OSError as error:  # gone, or in a folder that may be listed and no more
+                    closed(error)
+                    continue
+                if stat.S_ISLNK(mode) and leads_elsewhere(found, roots):
+                    unread(Unread(clean(str(found)), LINK, link=True))
+                if not stat.S_ISREG(mode):
+                    continue
+                count += 1
+                if count > MOST_FILES:
+                    unread(Unread(clean(folder), f"more than {MOST_FILES:,} files: the rest is not read"))
+                    return
+                yield found, False
+
+
+def leads_elsewhere(path: Path, roots: Iterable[Path]) -> bool:
+    """Whether a path is a link to a file or folder outside of ``roots``: what is below them is read without it.
+
+    Nothing is missed where a link leads to nothing, or to what is neither.
+    """
+    try:
+        if not path.is_symlink():
+            return False
+        mode = path.stat().st_mode
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    target = Path(os.path.realpath(path))
+    inside = any(target == root or root in target.parents for root in roots)
+    return not inside and (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def look(file: IO[bytes], inflate: Inflate, formats: Iterable[Format]) -> tuple[Log, Recognised]:

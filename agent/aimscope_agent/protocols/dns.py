@@ -55,7 +55,6 @@ TYPES: Final = {
 _A, _CNAME, _AAAA, _DNAME, _OPT, _SVCB, _HTTPS = 1, 5, 28, 39, 41, 64, 65
 _LED: Final = frozenset({_A, _CNAME, _AAAA, _DNAME, _SVCB, _HTTPS})
 """Types whose records are kept: those that say where a name leads."""
-_ECH: Final = 5
 _IN: Final = 1
 _CLASSES: Final = frozenset({1, 3, 4, 254, 255})
 _OPCODES: Final = frozenset({0, 2, 4, 5, 6})
@@ -109,8 +108,6 @@ class Message(msgspec.Struct, frozen=True):
     questions: tuple[Question, ...]
     answers: tuple[Answer, ...] = ()
     edns: bool = False
-    ech: bool = False
-    """An HTTPS or SVCB record offers the keys to encrypt the ClientHello."""
 
 
 class _Torn(Exception):
@@ -159,9 +156,7 @@ def message(data: bytes, start: int, end: int) -> Message | None:
         if not asked:
             return None
         cut = True
-    return Message(
-        ident, response, opcode, rcode | rest.rcode, cut, questions, tuple(rest.answers), rest.edns, rest.ech
-    )
+    return Message(ident, response, opcode, rcode | rest.rcode, cut, questions, tuple(rest.answers), rest.edns)
 
 
 def over_tcp(data: bytes, start: int, end: int) -> tuple[Message, int] | More | None:
@@ -231,13 +226,13 @@ def _questions(data: bytes, at: int, start: int, end: int, count: int) -> tuple[
 class _Rest:
     """What follows the questions. Names are read once: most point to the first question's, the ``asked`` one."""
 
-    __slots__ = ("_data", "_end", "_names", "_start", "answers", "ech", "edns", "rcode")
+    __slots__ = ("_data", "_end", "_names", "_start", "answers", "edns", "rcode")
 
     def __init__(self, data: bytes, start: int, end: int, asked: str) -> None:
         self._data, self._start, self._end = data, start, end
         self._names = {start + 12: asked} if asked else {}
         self.answers: list[Answer] = []
-        self.edns = self.ech = False
+        self.edns = False
         self.rcode = 0
 
     def read(self, at: int, answered: int, others: int) -> None:
@@ -299,16 +294,12 @@ class _Rest:
         itself = data[at + 2] == 0
         alias = not (data[at] or data[at + 1])
         place = read[1]
-        ech = False
         while place < stop:
             if place + 4 > stop:
                 raise _Torn
-            key, size = _kind(data, place)
-            place += 4 + size
-            ech = ech or (key == _ECH and size > 0)
+            place += 4 + _kind(data, place)[1]
         if place != stop:
             raise _Torn
-        self.ech = self.ech or (ech and not alias)
         return read[0] if not itself else "" if alias else owner
 
 

@@ -54,6 +54,10 @@ class Network:
         """Packets whose missing pieces were given up."""
         return self._fragments.evicted
 
+    def finish(self) -> None:
+        """Nothing more comes: what waits for its pieces is given up."""
+        self._fragments.finish()
+
     def datagram(self, link: int, data: bytes, at: float, wire_length: int) -> Datagram | None:
         """The innermost packet of a frame, or the one its last fragment completes.
 
@@ -192,6 +196,19 @@ class Network:
             return None
         protocol, payload = whole
         return Datagram(ends, protocol, payload, 0, len(payload))
+
+
+def outermost(link: int, data: bytes) -> int | None:
+    """Where the first IP packet of a frame begins, past tags and labels. None if there is none. Never raises."""
+    try:
+        layer = network_layer(link, data)
+        for _ in range(_MOST_LAYERS):
+            if layer is None or layer[0] in {IPV4, IPV6}:
+                return layer[1] if layer is not None else None
+            layer = unwrapped(layer, data)
+    except (KeyError, IndexError, error):
+        pass
+    return None
 
 
 def _with_ports(packet: Datagram) -> Datagram:

@@ -81,6 +81,11 @@ class Fragments:
         self._bound()
         return None
 
+    def finish(self) -> None:
+        """No other pieces come."""
+        for key in tuple(self._waiting):
+            self._drop(key)
+
     def _fits(self, waiting: _Waiting, offset: int, more: bool, piece: bytes) -> bool:
         """Whether the piece agrees with those before. The same one again does: mirrored ports show packets twice."""
         end = offset + len(piece)

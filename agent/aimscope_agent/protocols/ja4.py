@@ -17,16 +17,13 @@ _VERSIONS: Final = {
     0x0301: "10",
     0x0300: "s3",
     0x0002: "s2",
-    0xFEFF: "d1",
-    0xFEFD: "d2",
-    0xFEFC: "d3",
 }
 _NOTHING: Final = "000000000000"
 
 
-def ja4(hello: ClientHello, *, quic: bool = False, dtls: bool = False) -> str:
-    """Fingerprint of ``hello``, which came over QUIC, DTLS or else TLS over TCP."""
-    transport = "q" if quic else "d" if dtls else "t"
+def ja4(hello: ClientHello, *, quic: bool = False) -> str:
+    """Fingerprint of ``hello``, which came over QUIC or else TLS over TCP."""
+    transport = "q" if quic else "t"
     number, ciphers = _ciphers(hello.ciphers)
     # Browsers shuffle their extensions: sorted, they are few again.
     name, count, last = _extensions(tuple(sorted(hello.extensions)), hello.signature_algorithms)

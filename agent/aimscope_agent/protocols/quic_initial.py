@@ -24,7 +24,7 @@ from aimscope_agent.protocols.more import MORE, More
 from aimscope_agent.protocols.quic_crypto import AVAILABLE, SALTS, V2, client_keys, opened
 from aimscope_agent.protocols.tls_hello import LIMIT, ClientHello, handshake
 
-__all__ = ["AVAILABLE", "Crypto", "Initial", "initials", "version"]
+__all__ = ["AVAILABLE", "Crypto", "Initial", "begins_initial", "initials", "version"]
 
 _ID_LIMIT: Final = 20
 _ORIGIN_AT_LEAST: Final = 8
@@ -72,6 +72,12 @@ def version(data: bytes, start: int, end: int) -> int | None:
     if dcid_length > _ID_LIMIT or start + 6 + dcid_length >= end or data[start + 6 + dcid_length] > _ID_LIMIT:
         return None
     return int.from_bytes(data[start + 1 : start + 5], "big")
+
+
+def begins_initial(data: bytes, start: int, end: int) -> bool:
+    """Whether a datagram begins with an Initial packet of a version that can be opened; of either side."""
+    number = version(data, start, end)
+    return number in SALTS and _form(data[start], number) == 0
 
 
 def initials(data: bytes, start: int, end: int, origin: bytes | None = None) -> tuple[Initial, ...] | None:
@@ -158,13 +164,16 @@ def _end(piece: tuple[int, bytes]) -> int:
     return piece[0] + len(piece[1])
 
 
+def _form(first: int, number: int) -> int:
+    """Of a packet with a long header: 0 for Initial, 3 for Retry, in every version."""
+    return (first >> 4) - (number == V2) & 3
+
+
 def _sealed(data: bytes, start: int, end: int) -> list[_Sealed]:
     """The Initial packets of a datagram, all to one connection; packets of other types are passed over."""
     found: list[_Sealed] = []
     while (number := version(data, start, end)) is not None and number in SALTS:
-        form = data[start] >> 4 & 3
-        if number == V2:
-            form = (form - 1) & 3
+        form = _form(data[start], number)
         if form == 3:  # Retry, which has no length
             break
         pos = start + 6 + data[start + 5]

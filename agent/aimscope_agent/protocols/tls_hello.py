@@ -129,22 +129,20 @@ def _announced(data: bytes | bytearray, start: int, end: int) -> int:
     return 4 + (data[start + 1] << 16 | data[start + 2] << 8 | data[start + 3])
 
 
-def from_body(body: bytes, *, dtls: bool = False) -> ClientHello | None:
-    """The hello from the whole body of its message; over datagrams a cookie stands before the ciphers."""
+def from_body(body: bytes) -> ClientHello | None:
+    """The hello from the whole body of its message."""
     try:
-        return _parsed(body, dtls=dtls)
+        return _parsed(body)
     except (IndexError, struct.error):
         return None
 
 
-def _parsed(body: bytes, *, dtls: bool) -> ClientHello | None:
+def _parsed(body: bytes) -> ClientHello | None:
     """Raises ``IndexError`` or ``struct.error`` where the body ends early. Fields that most hellos share are cached."""
     session = body[34]
     if session > _SESSION_LIMIT:
         return None
     pos = 35 + session
-    if dtls:
-        pos += 1 + body[pos]
     (size,) = _u16(body, pos)
     ciphers = _words(body[pos + 2 : pos + 2 + size])
     if ciphers is None or 2 * len(ciphers) != size:
@@ -179,7 +177,7 @@ def _parsed(body: bytes, *, dtls: bool) -> ClientHello | None:
         (
             name,
             _protocols(field(_ALPN, b"")),
-            _version(field(_SUPPORTED_VERSIONS, b""), dtls) or legacy_version,
+            _version(field(_SUPPORTED_VERSIONS, b"")) or legacy_version,
             ciphers,
             tuple(kinds),
             _listed(field(_SIGNATURE_ALGORITHMS, b""), 2),
@@ -206,10 +204,9 @@ def _listed(field: bytes, width: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1_024)
-def _version(field: bytes, dtls: bool) -> int:
-    """The highest version of a list, GREASE left out; 0 if there is none. DTLS counts downwards."""
-    versions = [value for value in _listed(field, 1) if not grease(value)]
-    return (min(versions) if dtls else max(versions)) if versions else 0
+def _version(field: bytes) -> int:
+    """The highest version of a list, GREASE left out; 0 if there is none."""
+    return max((value for value in _listed(field, 1) if not grease(value)), default=0)
 
 
 @lru_cache(maxsize=8_192)

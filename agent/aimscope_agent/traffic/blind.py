@@ -8,7 +8,20 @@ from typing import Final, Literal, NamedTuple
 
 from aimscope_signatures.model import Gap, Status
 
-Spot = Literal["ech", "doh", "dot", "doq", "relay", "nameless", "unread_quic", "cut"]
+Spot = Literal[
+    "ech",
+    "doh",
+    "dot",
+    "doq",
+    "relay",
+    "nameless",
+    "unread_quic",
+    "odd_quic",
+    "sealed_quic",
+    "unread_http2",
+    "unfinished",
+    "cut",
+]
 MOST_CLIENTS: Final = 64
 """Clients named for one kind of blind spot; the others are counted together."""
 
@@ -27,6 +40,16 @@ _TEXTS: Final[dict[Spot, _Text]] = {
     "relay": _Text("a relay (iCloud Private Relay) carries what is asked for", _ENDPOINT),
     "nameless": _Text("encrypted connections without a server name, and no DNS answer that led there", _ENDPOINT),
     "unread_quic": _Text("QUIC connections that could not be opened", "pip install 'aimscope[gateway]'"),
+    "odd_quic": _Text("QUIC connections of a version that cannot be opened", _ENDPOINT),
+    "sealed_quic": _Text(
+        "QUIC connections of which the first packet was not captured, without which no other can be opened",
+        "capture without loss",
+    ),
+    "unread_http2": _Text("HTTP/2 connections that could not be read", "pip install 'aimscope[gateway]'"),
+    "unfinished": _Text(
+        "connections whose first words (a hello, a request) were never seen whole, or are too long to hold",
+        "capture without loss; look at these machines with `aimscope scan`",
+    ),
     "cut": _Text("packets cut by the capture before the name was complete", "capture whole packets (snaplen 0)"),
 }
 

@@ -14,13 +14,12 @@ from aimscope_agent.protocols.dns import Message
 from aimscope_agent.protocols.more import MORE
 from aimscope_agent.protocols.tcp import ACK, FIN, RST, SYN, Segment, Stream, after, distance, segment
 from aimscope_agent.protocols.tls_hello import ClientHello
-from aimscope_agent.traffic.flow import Flow, Key, ends, reverse
-from aimscope_agent.traffic.layers import BEGINNINGS, begin, dns_messages, due
+from aimscope_agent.traffic.flow import DNS_PORT, Flow, Key, ends, is_dns, reverse
+from aimscope_agent.traffic.layers import BEGINNINGS, begin, dns_messages, due, lacking
 from aimscope_agent.traffic.names import Names, hides
 from aimscope_agent.traffic.questions import Questions
 from aimscope_agent.traffic.seen import NameKind, Seen
 from aimscope_agent.traffic.volume import FARTHEST, FARTHEST_RESET, Count
-from aimscope_signatures.matcher import LARGE_UPLOAD
 
 if TYPE_CHECKING:
     from aimscope_agent.protocols.http2 import Stream as Http2
@@ -37,7 +36,6 @@ MOST_STRAYS: Final = 512
 LARGEST_STRAY: Final = 4_096
 QUIET: Final = 60.0
 """Seconds after which a beginning on ports that were in use is another connection."""
-_DNS: Final = b"\0\x35"
 _APPLICATION_DATA: Final = 23
 _ENDS: Final = FIN | RST
 
@@ -77,10 +75,8 @@ class Connections:
 
     def finish(self) -> None:
         """Nothing more comes: what is there is read for the last time, what was counted is told."""
-        for key in tuple(self._flows):
-            flow = self._flows.get(key)
-            if flow is not None:
-                self._close(flow)
+        for flow in tuple(self._flows.values()):
+            self._close(flow)
         self._openings.clear()
         self._done.clear()
         self._strays.clear()
@@ -93,7 +89,7 @@ class Connections:
             if flow is not None:
                 flow.established = True
                 flow.into = flow.into or Count(sequence)
-            if key[-4:-2] != _DNS:  # only DNS is read in both directions
+            if key[-4:-2] != DNS_PORT:  # only DNS is read in both directions
                 return
         flow = self._flows.get(key)
         if flow is not None:
@@ -105,8 +101,7 @@ class Connections:
         self._done.pop(key, None)
         self._strays.pop(key, None)
         self.flows += not flags & ACK
-        host = self._led(key)
-        if host:
+        if not is_dns(key) and (host := self._led(key)):
             flow = self._start(key, sequence)
             flow.host, flow.whole = host, True
             return
@@ -160,6 +155,7 @@ class Connections:
         if flow.layer is not None:
             if cut and not flow.named:
                 self._names.blind.note("cut", flow.client)
+                flow.counted = True
             self._take(flow, sequence, data, start, end)
             self._settle(flow)
 
@@ -172,7 +168,7 @@ class Connections:
             del self._done[key]
         expected = self._openings.pop(key, None)
         first, ports = data[found.start], key[-4:]
-        dns = ports[:2] == _DNS or ports[2:] == _DNS
+        dns = is_dns(key)
         if expected is not None and distance(found.sequence, expected) > 0:
             flow = self._start(key, expected, dns=dns)  # its first words have been overtaken
         elif first in BEGINNINGS or dns:
@@ -264,6 +260,7 @@ class Connections:
 
     def _pass_gap(self, flow: Flow, stream: Stream) -> bool:
         """Go on behind what was never captured. ``False`` where nothing is held there."""
+        flow.unfinished = flow.unfinished or lacking(flow, stream)
         if not stream.skip_gap():
             self._release(flow)
             flow.layer = None
@@ -296,8 +293,8 @@ class Connections:
         user_agent: str = "",
         port: int = 0,
     ) -> None:
-        """A name asked for in clear. A proxy that is asked for an address is asked for no name."""
-        if name and not (kind == "socks_host" and _is_address(name)):
+        """A name asked for in clear."""
+        if name:
             seen = self._names.request(kind, name, flow.client, flow.server, self.at, method, path, user_agent, port)
             self._name(flow, seen)
 
@@ -306,33 +303,41 @@ class Connections:
         key = flow.key
         self._questions.message(message, flow.client, flow.server, key[-4] << 8 | key[-3], flow.port, self.at)
 
-    def http2(self, flow: Flow) -> Http2 | None:
-        """State for a connection of HTTP/2. The oldest one makes room."""
-        from aimscope_agent.protocols.http2 import Stream as Reader  # noqa: PLC0415 - takes long to load, and is rare
+    def unfinished(self, flow: Flow) -> None:
+        """Something that would name somebody is too long to wait for."""
+        flow.unfinished = True
 
+    def http2(self, flow: Flow) -> Http2 | None:
+        """State for a connection of HTTP/2, where that can be read. The oldest one makes room."""
+        from aimscope_agent.protocols import http2  # noqa: PLC0415 - takes long to load, and is rare
+
+        if not http2.AVAILABLE:
+            self._names.blind.note("unread_http2", flow.client)
+            return None
         self._http2[flow.key] = flow
         if len(self._http2) > MOST_HTTP2:
             _, oldest = self._http2.popitem(last=False)
             oldest.http2 = oldest.layer = None
             self.evicted += 1
-        return Reader()
+        return http2.Stream()
 
     def _name(self, flow: Flow, seen: Seen | None) -> None:
         """The connection says who it, or what follows, is for: what came before belongs to the name before."""
         sent = flow.out.at(flow.due)
         received = flow.into.total if flow.into is not None else None
         if flow.open is not None:
-            self._names.observe(flow.open, *_volumes(flow, sent, received or None, known=True))
+            self._names.observe(flow.open, *flow.volumes(sent, received or None, known=True), flow.source)
         if not flow.named and not flow.whole:
             self.flows += 1
         flow.named = True
-        flow.open, flow.seen_out, flow.seen_in = seen, sent, received or 0
+        flow.open, flow.seen_out, flow.seen_in, flow.source = seen, sent, received or 0, self._names.source
 
     # -- tables
 
     def _start(self, key: Key, expected: int, *, dns: bool = False) -> Flow:
         flow = self._flows[key] = Flow(key, expected)
         flow.layer = dns_messages if dns else begin
+        flow.source = self._names.source
         if len(self._flows) > MOST_FLOWS:
             self._evict(next(iter(self._flows.values())))
         return flow
@@ -340,7 +345,8 @@ class Connections:
     def _settle(self, flow: Flow) -> None:
         """Keep a connection only as long as there is something to wait for."""
         if flow.open is None and not flow.host and flow.stream is None and (flow.layer is None or flow.loose):
-            self._forget(flow, remember=not flow.loose)
+            self._tell_unfinished(flow)
+            self._forget(flow, remember=flow.unfinished or not flow.loose)
 
     def _forget(self, flow: Flow, *, remember: bool) -> None:
         self._release(flow)
@@ -364,7 +370,12 @@ class Connections:
     def _evict(self, flow: Flow) -> None:
         if flow.stream is not None or flow.open is not None or flow.host:
             self.evicted += 1
+            flow.counted = True
         self._close(flow)
+
+    def _tell_unfinished(self, flow: Flow) -> None:
+        if flow.unfinished and not (flow.named or flow.host or flow.counted):
+            self._names.blind.note("unfinished", flow.client)
 
     def _close(self, flow: Flow, *, ended: bool = False) -> None:
         """The connection is over, or nobody looks any longer: what is held is read for the last time."""
@@ -375,21 +386,12 @@ class Connections:
         ended = ended or flow.out.closed or (flow.into is not None and flow.into.closed)
         received = flow.into.total if flow.into is not None else None
         if flow.open is not None:
-            self._names.observe(flow.open, *_volumes(flow, flow.out.total, received, known=ended))
+            self._names.observe(flow.open, *flow.volumes(flow.out.total, received, known=ended), flow.source)
             flow.open = None
         elif flow.host and not flow.named and flow.established:
-            volumes = _volumes(flow, flow.out.total, received, known=ended and flow.whole)
-            self._names.connection(flow.host, flow.client, flow.server, flow.port, self.at, *volumes)
+            volumes = flow.volumes(flow.out.total, received, known=ended and flow.whole)
+            self._names.connection(
+                flow.host, flow.client, flow.server, flow.port, self.at, *volumes, source=flow.source
+            )
+        self._tell_unfinished(flow)
         self._forget(flow, remember=flow.named)
-
-
-def _volumes(flow: Flow, sent: int, received: int | None, *, known: bool) -> tuple[int | None, int | None]:
-    """Bytes since the name that is counted for: out and in, where they are known."""
-    out = sent - flow.seen_out
-    if known:
-        return max(out, 0), None if received is None else max(received - flow.seen_in, 0)
-    return (out if out >= LARGE_UPLOAD else None), None
-
-
-def _is_address(name: str) -> bool:
-    return ":" in name or name.replace(".", "").isdigit()

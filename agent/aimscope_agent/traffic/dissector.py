@@ -8,6 +8,8 @@ from typing import Final
 
 from aimscope_agent.protocols import dns
 from aimscope_agent.protocols.ip import Network
+from aimscope_agent.protocols.quic_crypto import V1, client_keys
+from aimscope_agent.traffic.choice import Choice
 from aimscope_agent.traffic.connections import Connections
 from aimscope_agent.traffic.flow import Key, ends
 from aimscope_agent.traffic.hellos import Hellos
@@ -26,12 +28,20 @@ FORWARDS: Final = 3_600.0
 _ports = Struct(">HHH").unpack_from
 
 
+def load() -> None:
+    """Loads now what is else loaded where it is first met: for whoever gives up the right to read files."""
+    from aimscope_agent.protocols import http2  # noqa: PLC0415 - takes long to load, and is rare
+
+    del http2
+    client_keys(V1, bytes(8))
+
+
 class Dissector:
     """Takes packets in the order of their capture, and tells ``observe`` what is worth it.
 
     ``sieve`` says which names are worth an observation. An observation of a connection is told when it ends, when it
     is given up, or by ``finish``: only then is its volume known. Names are told at once: to ``seen`` every one, to
-    ``found`` those worth an observation.
+    ``found`` those worth an observation. ``passes`` says of which IP packets anything is told at all.
     """
 
     def __init__(
@@ -40,6 +50,7 @@ class Dissector:
         sieve: Wanted,
         seen: Callable[[Seen], None] | None = None,
         found: Callable[[Seen], None] | None = None,
+        passes: Callable[[bytes], int] | None = None,
     ) -> None:
         self.names = Names(observe, sieve, seen, found)
         self.network = Network()
@@ -48,7 +59,7 @@ class Dissector:
         self.hellos = Hellos(self.names)
         self._earliest = 0.0
         self._latest = 0.0
-        self._datagram = self.network.datagram
+        self._datagram = self.network.datagram if passes is None else Choice(self.network, passes).datagram
         self._segment = self.connections.datagram
 
     @property
@@ -72,13 +83,15 @@ class Dissector:
         if protocol == _TCP:
             self._segment(key, data, start, end, cut, at)
         elif protocol == _UDP:
-            self._udp(key, data, start, end, at)
+            self._udp(key, data, start, end, cut, at)
 
     def finish(self) -> None:
         """Nothing more comes."""
+        self.network.finish()
         self.connections.finish()
+        self.hellos.finish()
 
-    def _udp(self, key: Key, data: bytes, start: int, end: int, at: float) -> None:
+    def _udp(self, key: Key, data: bytes, start: int, end: int, cut: bool, at: float) -> None:
         if end - start < 9:
             return
         source_port, target_port, length = _ports(data, start)
@@ -91,11 +104,11 @@ class Dissector:
                 source, target = ends(key)
                 self.questions.message(message, source, target, source_port, target_port, at)
         elif data[start] & _LONG_HEADER:
-            self.hellos.datagram(key, data, start, end, at)
+            self.hellos.datagram(key, data, start, end, cut, at)
 
     def _move(self, at: float) -> None:
         """Time goes on, or jumps: then what was open belongs to another capture."""
         if self._latest and not self._earliest <= at <= self._latest + FORWARDS:
-            self.connections.finish()
+            self.finish()
             self.names.resolved.clear()
         self._earliest, self._latest = at - BACKWARDS, at + BACKWARDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aimscope_agent.protocols.dns import Message
 from aimscope_agent.protocols.dns_names import address
@@ -12,12 +12,20 @@ from aimscope_agent.protocols.tcp import Stream
 from aimscope_agent.protocols.tls_hello import ClientHello
 from aimscope_agent.traffic.seen import NameKind, Seen
 from aimscope_agent.traffic.volume import Count
+from aimscope_signatures.matcher import LARGE_UPLOAD
 
 if TYPE_CHECKING:
     from aimscope_agent.protocols.http2 import Stream as Http2
 
 Key = bytes
 """Source, target and their ports, as they stand in a packet: 12 bytes, or 36 in IPv6."""
+
+DNS_PORT: Final = b"\0\x35"
+
+
+def is_dns(key: Key) -> bool:
+    """Whether it is a conversation with a resolver, in either direction."""
+    return DNS_PORT in (key[-4:-2], key[-2:])
 
 
 def reverse(key: Key) -> Key:
@@ -62,8 +70,14 @@ class Flow:
     """Whether it said who it is for."""
     host = ""
     """Name that the client's DNS answer gives the server."""
+    source = ""
+    """The capture in which the connection, or the name whose bytes are counted, was seen."""
     established = False
     """Whether the server took it."""
+    unfinished = False
+    """Something that would have named somebody began, and was not seen whole."""
+    counted = False
+    """Why its name is not known is told already: it was given up to stay within memory, or cut by the capture."""
 
     def __init__(self, key: Key, due: int) -> None:
         self.key = key
@@ -79,6 +93,13 @@ class Flow:
     def port(self) -> int:
         """The server's."""
         return self.key[-2] << 8 | self.key[-1]
+
+    def volumes(self, sent: int, received: int | None, *, known: bool) -> tuple[int | None, int | None]:
+        """Bytes since the name that is counted for: out and in, where they are known."""
+        out = sent - self.seen_out
+        if known:
+            return max(out, 0), None if received is None else max(received - self.seen_in, 0)
+        return (out if out >= LARGE_UPLOAD else None), None
 
 
 class Listener(Protocol):
@@ -101,6 +122,9 @@ class Listener(Protocol):
 
     def message(self, flow: Flow, message: Message) -> None:
         """A DNS message, of either side."""
+
+    def unfinished(self, flow: Flow) -> None:
+        """Something that would name somebody is too long to wait for."""
 
     def http2(self, flow: Flow) -> Http2 | None:
         """State for a connection of HTTP/2, if there is room for it."""

@@ -8,6 +8,7 @@ from typing import Final
 from aimscope_agent.protocols import quic_initial
 from aimscope_agent.protocols.more import MORE
 from aimscope_agent.protocols.quic_crypto import SALTS
+from aimscope_agent.traffic.blind import Spot
 from aimscope_agent.traffic.flow import Key, ends, reverse
 from aimscope_agent.traffic.names import Names, hides
 
@@ -31,10 +32,12 @@ class Hellos:
         self._names = names
         self._open: OrderedDict[Key, quic_initial.Crypto] = OrderedDict()
         self._done: OrderedDict[Key, float] = OrderedDict()
+        self._sealed: OrderedDict[Key, None] = OrderedDict()
+        """Clients' later packets, which need the first one to be opened."""
         self._held = 0
 
-    def datagram(self, key: Key, data: bytes, start: int, end: int, at: float) -> None:
-        """A datagram that begins like QUIC's long header."""
+    def datagram(self, key: Key, data: bytes, start: int, end: int, cut: bool, at: float) -> None:
+        """A datagram that begins like QUIC's long header. ``cut``: the capture holds less than it had."""
         done = self._done.get(key)
         if done is not None:
             if at - done < QUIET:
@@ -55,6 +58,10 @@ class Hellos:
         else:
             self._held -= crypto.held
         hello = crypto.add(data, start, end)
+        missed = hello is None or hello is MORE
+        if cut and missed and _of_client(key) and quic_initial.begins_initial(data, start, end):
+            self._give_up(key, "cut", at)
+            return
         if hello is MORE:
             self._open[key] = crypto
             self._held += crypto.held
@@ -64,6 +71,10 @@ class Hellos:
             return
         self._open.pop(key, None)
         if hello is None:
+            if crypto.origin is not None:
+                self._give_up(key, "unfinished", at)
+            elif _of_client(key) and end - start >= _SMALLEST_FIRST and quic_initial.begins_initial(data, start, end):
+                self._keep_sealed(key)
             return
         self._finish(key, at)
         client, server = ends(key)
@@ -76,14 +87,42 @@ class Hellos:
         elif seen is not None:
             self._names.observe(seen)
 
+    def finish(self) -> None:
+        """Nothing more comes: what is not complete stays unread."""
+        for key in self._open:
+            self._names.blind.note("unfinished", ends(key)[0])
+        for key in self._sealed:
+            self._names.blind.note("sealed_quic", ends(key)[0])
+        self._open.clear()
+        self._sealed.clear()
+        self._held = 0
+
+    def _give_up(self, key: Key, spot: Spot, at: float) -> None:
+        self._open.pop(key, None)
+        self._names.blind.note(spot, ends(key)[0])
+        self._finish(key, at)
+
+    def _keep_sealed(self, key: Key) -> None:
+        """Remember it: the first packet may only have been overtaken."""
+        self._sealed[key] = None
+        if len(self._sealed) > MOST_OPEN:
+            oldest, _ = self._sealed.popitem(last=False)
+            self._names.blind.note("sealed_quic", ends(oldest)[0])
+
     def _unread(self, key: Key, version: int, size: int, at: float) -> None:
         """A version that is in use and cannot be opened; other bytes that look like one are left out."""
         if size >= _SMALLEST_FIRST and (version in SALTS or version >> 24 in _PREFIXES):
-            self._names.blind.note("unread_quic", ends(key)[0])
+            self._names.blind.note("unread_quic" if version in SALTS else "odd_quic", ends(key)[0])
             self._finish(key, at)
 
     def _finish(self, key: Key, at: float) -> None:
         self.flows += 1
+        self._sealed.pop(key, None)
         self._done[key] = at
         if len(self._done) > MOST_DONE:
             self._done.popitem(last=False)
+
+
+def _of_client(key: Key) -> bool:
+    """Whether the ports say that a client sent it: what servers send is nobody's blind spot."""
+    return key[-4:-2] > key[-2:]

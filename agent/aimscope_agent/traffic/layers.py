@@ -11,9 +11,11 @@ from typing import Final
 
 from aimscope_agent.protocols import dns, http1, proxy_protocol, socks, tls_hello
 from aimscope_agent.protocols.more import MORE, More
+from aimscope_agent.protocols.tcp import Stream
 from aimscope_agent.traffic.flow import Flow, Listener
 from aimscope_agent.traffic.seen import NameKind
 
+_DNS: Final = 53
 _LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _TLS: Final = frozenset({20, 21, 22})
 BEGINNINGS: Final = frozenset({4, 5, 13, 10}) | _TLS | _LETTERS
@@ -35,6 +37,8 @@ def begin(flow: Flow, data: bytes, start: int, end: int, listener: Listener) -> 
         found = proxy_protocol.header(data, start, end) if first in {80, 13} else None
         if isinstance(found, proxy_protocol.Header):
             flow.client = found.client or flow.client
+            if found.authority:
+                listener.name(flow, "proxy_authority", found.authority, port=found.server_port)
             return found.end
         if data.startswith(_HTTP2[: end - start], start, end):
             if end - start < len(_HTTP2):
@@ -71,9 +75,34 @@ def due(flow: Flow, ready: bytearray) -> bool:
     return True
 
 
+def began(data: bytes, start: int, end: int) -> bool:
+    """Whether these bytes surely are the beginning, and no more, of a TLS hello or a request."""
+    if data[start : start + 2] == b"\x16\x03":
+        return data[start + 5 : start + 6] in {b"", b"\x01"} and tls_hello.in_records(data, start, end) is MORE
+    # a method and a space: fewer letters may be anything
+    return data.find(b" ", start, end) > start and http1.request(data, start, end) is MORE
+
+
+def lacking(flow: Flow, stream: Stream) -> bool:
+    """Whether a name is likely to be in what was never captured of a connection's first words."""
+    if flow.http2 is not None:
+        return not flow.named
+    if flow.layer is dns_messages:
+        return flow.whole and flow.port == _DNS and bool(stream.ready)
+    if flow.named or flow.layer is not begin:
+        return False
+    if stream.ready:
+        ready = bytes(stream.ready)
+        return began(ready, 0, len(ready))
+    # Its opening was seen, its first bytes were not. What servers send is not captured, so who opened it must be known.
+    return flow.whole and flow.due == flow.base and flow.key[-4:-2] > flow.key[-2:]
+
+
 def _hello(flow: Flow, data: bytes, start: int, end: int, listener: Listener) -> int | More | None:
     hello = tls_hello.in_records(data, start, end)
     if not isinstance(hello, tls_hello.ClientHello):
+        if hello is None and end - start >= tls_hello.LIMIT and began(data, start, start + tls_hello.LIMIT - 1):
+            listener.unfinished(flow)
         return hello
     flow.layer = None
     listener.hello(flow, hello)
@@ -83,6 +112,8 @@ def _hello(flow: Flow, data: bytes, start: int, end: int, listener: Listener) ->
 def _request(flow: Flow, data: bytes, start: int, end: int, listener: Listener) -> int | More | None:
     request = http1.request(data, start, end)
     if not isinstance(request, http1.Request):
+        if request is None and end - start >= http1.LONGEST_HEAD and began(data, start, start + http1.LONGEST_HEAD - 1):
+            listener.unfinished(flow)
         return request
     if request.is_connect:
         listener.name(flow, "http_connect", request.host, "CONNECT", "", request.user_agent)
@@ -128,10 +159,13 @@ def _http2(flow: Flow, data: bytes, start: int, end: int, listener: Listener) ->
     if state is None:
         state = flow.http2 = listener.http2(flow)
         if state is None:
-            return None
+            flow.layer = None
+            return end
     for request in state.feed(data[start:end]):
         kind: NameKind = "http_connect" if request.is_connect else "http2_authority"
         listener.name(flow, kind, request.host, request.method, request.path, request.user_agent)
+    if state.broken and not flow.named:
+        listener.unfinished(flow)
     return None if state.broken else end
 
 
@@ -139,5 +173,6 @@ def _socks(flow: Flow, data: bytes, start: int, end: int, listener: Listener) ->
     request = socks.opening(data, start, end)
     if not isinstance(request, socks.Request):
         return request
-    listener.name(flow, "socks_host", request.host, request.command, port=request.port)
+    if not (":" in request.host or request.host.replace(".", "").isdigit()):  # an address is no name
+        listener.name(flow, "socks_host", request.host, request.command, port=request.port)
     return request.end

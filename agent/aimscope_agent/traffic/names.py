@@ -97,7 +97,7 @@ class Names:
     ) -> Seen | None:
         """A name asked for in clear. What is returned is worth an observation, once its volume is known."""
         seen: Seen
-        if kind == "socks_host":
+        if kind in {"socks_host", "proxy_authority"}:
             seen = Asked(kind, name, client, server, at, method=method, port=port)
         else:
             seen = Request(kind, name, client, server, at, method=method, path=path, user_agent=user_agent)
@@ -117,9 +117,11 @@ class Names:
         self._meet(client)
         return None
 
-    def observe(self, seen: Seen, bytes_out: int | None = None, bytes_in: int | None = None) -> None:
-        """Hand on what a name says, with what is known of its volume."""
-        made = observation(seen, self.source, bytes_out, bytes_in)
+    def observe(
+        self, seen: Seen, bytes_out: int | None = None, bytes_in: int | None = None, source: str | None = None
+    ) -> None:
+        """Hand on what a name says, with what is known of its volume. ``source`` is the capture that showed it."""
+        made = observation(seen, self.source if source is None else source, bytes_out, bytes_in)
         if made is not None:
             self._observe(made)
 
@@ -132,9 +134,11 @@ class Names:
         at: float,
         bytes_out: int | None = None,
         bytes_in: int | None = None,
+        source: str | None = None,
     ) -> None:
         """A connection that names nobody, to where the client's DNS answer for ``host`` led."""
-        self._observe(connection(host, client, server, port, at, self.source, bytes_out, bytes_in))
+        source = self.source if source is None else source
+        self._observe(connection(host, client, server, port, at, source, bytes_out, bytes_in))
 
     def led_to(self, client: str, server: str, at: float) -> str:
         """The name that led this client there, if a connection to it is worth an observation."""

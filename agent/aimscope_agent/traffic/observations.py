@@ -27,7 +27,7 @@ def observation(
             fields = {"host": seen.name, "method": seen.method, "server": seen.server}
             if isinstance(seen, Request):
                 fields |= {"path": seen.path, "user_agent": seen.user_agent}
-        case "socks_host":
+        case "socks_host" | "proxy_authority":
             kind = "connection"
             fields = {"host": seen.name}
             if isinstance(seen, Asked) and seen.port:

@@ -17,6 +17,7 @@ NameKind = Literal[
     "http2_authority",
     "http_connect",
     "socks_host",
+    "proxy_authority",  # a balancer passes on which name the client asked it for
 ]
 
 

@@ -16,6 +16,7 @@ _KIND_OF: Final[dict[NameKind, str]] = {
     "tls_sni": "tls.client_hello",
     "quic_sni": "tls.client_hello",
     "socks_host": "connection",
+    "proxy_authority": "connection",
 }
 
 

@@ -52,13 +52,13 @@ def import_(
     Rows that cannot be read are counted and named. The coverage says what such an export can and cannot prove.
 
     Exit status: 3 unregistered or prohibited use found; 4 coverage incomplete (with --strict-coverage); 2 usage or
-    input error, or a file that is mostly unreadable; else 0.
+    input error, or a file that is mostly unreadable or cannot be read (the others are); else 0.
     """
     if not words:
         _list_sources(as_json=as_json)
         return
     from aimscope_cli.exports import Request, is_source, run
-    from aimscope_cli.output import Failure, hint
+    from aimscope_cli.output import Failure
     from aimscope_cli.showing import show
 
     wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
@@ -69,13 +69,15 @@ def import_(
     result = run(
         Request(paths=tuple(paths or words), source=source, inventory=inventory, unit=unit, quiet=quiet),
     )
-    try:
-        show(result.report, wanted, explain=explain, strict_coverage=strict_coverage, quiet=quiet)
-    except typer.Exit as end:
-        if result.failed and end.exit_code in {0, 4}:
-            hint(f"mostly unreadable: {', '.join(result.failed[:8])}")
-            raise typer.Exit(2) from None
-        raise
+    show(
+        result.report,
+        wanted,
+        explain=explain,
+        strict_coverage=strict_coverage,
+        quiet=quiet,
+        failed=result.failed,
+        unread=result.unread,
+    )
 
 
 def _list_sources(*, as_json: bool) -> None:

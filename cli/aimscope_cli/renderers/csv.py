@@ -1,4 +1,7 @@
-"""The report as CSV, one line per piece of evidence, safe to open in a spreadsheet."""
+"""The report as CSV, one line per piece of evidence, safe to open in a spreadsheet.
+
+Evidence too weak for a finding has the verdict ``hint``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import csv
 import datetime
 import io
 
-from aimscope_cli.report import Evidence, Report, Row, remarks_of
+from aimscope_cli.report import Evidence, Hint, Report, Row, remarks_of
 
 COLUMNS = (
     "verdict",
@@ -30,7 +33,10 @@ COLUMNS = (
     "device",
     "bytes_out",
     "bytes_in",
+    "count",
 )
+
+_HINT = "Too weak for a finding: to be reviewed."
 
 
 _BEGINS_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
@@ -44,6 +50,8 @@ def render(report: Report) -> str:
     for row in report.findings:
         for evidence in row.evidence or (None,):
             writer.writerow([safe(cell) for cell in _cells(report, row, evidence)])
+    for hint in report.weak:
+        writer.writerow([safe(cell) for cell in _hint(report, hint)])
     return out.getvalue()
 
 
@@ -53,28 +61,39 @@ def safe(cell: str) -> str:
 
 
 def _cells(report: Report, row: Row, evidence: Evidence | None) -> tuple[str, ...]:
+    identity, presence = (evidence.identity, evidence.presence) if evidence else (row.identity, row.presence)
     return (
-        row.verdict,
-        row.service,
-        row.name,
-        row.vendor,
-        row.category,
-        row.risk.level if row.risk else "",
-        (evidence.identity if evidence else row.identity) or "",
-        (evidence.presence if evidence else row.presence) or "",
-        row.change,
-        evidence.kind if evidence else "",
-        "; ".join(f"{name}={value}" for name, value in evidence.fields.items()) if evidence else "",
-        evidence.subject if evidence else "",
-        "; ".join(evidence.sources) if evidence else "",
-        _time(evidence.first) if evidence else "",
-        _time(evidence.last) if evidence else "",
-        " ".join(row.reasons),
-        report.host,
-        "; ".join(remarks_of(evidence)) if evidence else "",
-        evidence.asset if evidence else "",
-        _number(evidence.bytes_out) if evidence else "",
-        _number(evidence.bytes_in) if evidence else "",
+        *(row.verdict, row.service, row.name, row.vendor, row.category, row.risk.level if row.risk else ""),
+        *(identity or "", presence or "", row.change),
+        *_seen(evidence, " ".join(row.reasons), report.host),
+    )
+
+
+def _hint(report: Report, hint: Hint) -> tuple[str, ...]:
+    return (
+        *("hint", hint.service, hint.name, "", "", "", hint.identity, hint.presence, ""),
+        *_seen(hint, _HINT, report.host),
+    )
+
+
+def _seen(evidence: Evidence | None, reasons: str, host: str) -> tuple[str, ...]:
+    """The columns from ``kind`` on."""
+    if evidence is None:
+        return ("", "", "", "", "", "", reasons, host, "", "", "", "", "")
+    return (
+        evidence.kind,
+        "; ".join(f"{name}={value}" for name, value in evidence.fields.items()),
+        evidence.subject,
+        "; ".join(evidence.sources),
+        _time(evidence.first),
+        _time(evidence.last),
+        reasons,
+        host,
+        "; ".join(remarks_of(evidence)),
+        evidence.asset,
+        _number(evidence.bytes_out),
+        _number(evidence.bytes_in),
+        str(evidence.count),
     )
 
 

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aimscope_cli.report import PRESENCE_WORDS, WORDS, Evidence, Report, Row, remarks_of
-from aimscope_collector.findings import VERDICTS
+from aimscope_cli.digest import (
+    Blind,
+    Group,
+    Used,
+    blind_of,
+    clients_of,
+    counted,
+    day,
+    figures_of,
+    groups_of,
+    what_of,
+    who,
+)
+from aimscope_cli.report import Hint, Report, Row
+from aimscope_cli.wording import counts, presence_of, sections
 from aimscope_signatures.model import Coverage, Status
 
 _SHOWN = 4
-_STYLES = {"prohibited": "red", "unregistered": "red", "observed": "blue", "authorised": "green", "dormant": "dim"}
+_CLIENTS = 10
+_HINTS = 12
+_REASONS = 8
+_EXPLAINED = 50
+"""Clients and hints that ``--explain`` shows."""
+_STYLES = {
+    "prohibited": "red",
+    "unregistered": "red",
+    "observed": "blue",
+    "authorised": "green",
+    "dormant": "dim",
+    "blocked": "dim",
+}
 
 Line = tuple[str, str]
 """Text and style."""
@@ -23,17 +48,12 @@ def render(report: Report, *, explain: bool = False) -> str:
 def lines(report: Report, *, explain: bool) -> Iterable[Line]:
     """Lines with the style a terminal gives them."""
     yield f"aimscope {report.version}: {report.target}, {report.services} services in the catalogue", "dim"
-    for verdict in VERDICTS:
-        rows = [row for row in report.findings if row.verdict == verdict]
-        if rows:
-            yield "", ""
-            yield f"{WORDS[verdict]} ({len(rows)})", _STYLES.get(verdict, "yellow")
-            for row in rows:
-                yield from _row(row, explain)
-    if report.weak:
-        names = sorted({_what(evidence) for evidence in report.weak})
+    for section in sections(report):
         yield "", ""
-        yield f"Weak hints, not counted ({len(names)}): {', '.join(names[:8])}{' …' if len(names) > 8 else ''}", "dim"
+        yield f"{section.heading} ({len(section.rows)})", _STYLES.get(section.style, "yellow")
+        for row in section.rows:
+            yield from _row(row, explain)
+    yield from _hints(report.weak, explain)
     if report.ignored:
         times = "1 sighting is" if report.ignored == 1 else f"{report.ignored} sightings are"
         yield "", ""
@@ -56,53 +76,105 @@ def conclusion(report: Report) -> str:
     total = sum(report.summary.values())
     services = f"{total} AI service{'' if total == 1 else 's'}"
     if not total:
-        found = "No AI found"
+        hints = len(report.weak)
+        found = f"No AI found, {hints:,} hint{'' if hints == 1 else 's'} to be reviewed" if hints else "No AI found"
     elif report.inventory is None:
         found = f"{services} found, no inventory yet"
     else:
-        parts = [f"{number} {verdict.replace('_', ' ')}" for verdict, number in report.summary.items()]
-        found = f"{services}: {', '.join(parts)}"
+        found = f"{services}: {', '.join(_counted(report))}"
     return found + ("." if report.complete else "; not everything could be looked at (see coverage).")
 
 
+def _counted(report: Report) -> Iterable[str]:
+    numbers: dict[str, int] = {}
+    for section, number in counts(report):
+        words = section.verdict.replace("_", " ") + (" but blocked" if section.extent == "blocked" else "")
+        numbers[words] = numbers.get(words, 0) + number
+    return (f"{number} {words}" for words, number in numbers.items())
+
+
 def _row(row: Row, explain: bool) -> Iterable[Line]:
-    marks = [mark for mark in (PRESENCE_WORDS.get(row.presence or ""), row.risk and f"{row.risk.level} risk") if mark]
-    devices = len({evidence.asset for evidence in row.evidence if evidence.asset})
-    if devices > 1:
-        marks.append(f"{devices:,} devices")
+    marks = [mark for mark in (presence_of(row), row.risk and f"{row.risk.level} risk") if mark]
     if row.change == "new":
         marks.append("new")
     vendor = f" ({row.vendor})" if row.vendor and row.vendor != row.name else ""
     yield f"  {row.name}{vendor}{'  ' + ', '.join(marks) if marks else ''}", "bold"
+    figures = figures_of(row.evidence)
+    if figures.telling:
+        yield f"      {figures.sentence()}", ""
     for reason in row.reasons if row.verdict != "observed" else ():  # the conclusion says it once for all
         yield f"      {reason}", ""
-    shown = row.evidence if explain else row.evidence[:_SHOWN]
-    for evidence in shown:
-        yield from _evidence(evidence, explain)
-    if len(shown) < len(row.evidence):
-        yield f"      … and {len(row.evidence) - len(shown)} more (--explain shows all)", "dim"
+    groups = groups_of(row.evidence)
+    shown = groups if explain else groups[:_SHOWN]
+    for group in shown:
+        yield from _group(group, explain)
+    if len(shown) < len(groups):
+        yield f"      … and {len(groups) - len(shown):,} more (--explain shows all)", "dim"
+    yield from _clients(clients_of(row.evidence), _EXPLAINED if explain else _CLIENTS)
     if explain and row.risk:
         yield f"      risk {row.risk.likelihood} × {row.risk.impact}", "dim"
         for factor in row.risk.factors:
             yield f"        {factor.side} {factor.weight:+g}: {factor.sentence}", "dim"
 
 
-def _what(evidence: Evidence) -> str:
-    return " ".join(dict.fromkeys(value for name, value in evidence.fields.items() if name != "blocked"))
-
-
-def _evidence(evidence: Evidence, explain: bool) -> Iterable[Line]:
-    who = " on ".join(name for name in (evidence.subject, evidence.asset) if name)
-    subject = f" [{who}]" if who else ""
-    place = next((place for place in evidence.sources if "/" in place or ":" in place), "")
-    source = f"  {place}" if place and place not in _what(evidence) else ""
-    remarks = f"  ({'; '.join(remarks)})" if (remarks := remarks_of(evidence)) else ""
-    yield f"      {evidence.kind}: {_what(evidence)}{subject}{source}{remarks}", "dim"
+def _group(group: Group, explain: bool) -> Iterable[Line]:
+    what = " ".join(group.what)
+    names = ", ".join(map(who, group.clients))
+    if len(group.clients) > 2:
+        names = f"{len(group.clients):,} clients"
+    place = next((f"  {place}" for place in group.places if place not in what), "")
+    times = (f"{group.figures.uses:,} times",) if group.figures.uses > 1 else ()
+    said = "; ".join((*times, *group.remarks))
+    yield (
+        f"      {group.kind}: {what}{f' [{names}]' if names else ''}{place}{f'  ({said})' if said else ''}",
+        "dim",
+    )
     if explain:
-        for held in evidence.held:
-            yield f"        because {held.field} {held.operator} {held.value!r} (identity {evidence.identity})", "dim"
-        for place in evidence.sources[1:]:
+        for held, identity in group.held:
+            yield f"        because {held.field} {held.operator} {held.value!r} (identity {identity})", "dim"
+        for place in group.places[1:]:
             yield f"        also at {place}", "dim"
+
+
+def _clients(clients: tuple[Used, ...], most: int) -> Iterable[Line]:
+    """Those that used it most, as a table."""
+    if not clients:
+        return
+    yield f"      Clients, by use ({len(clients):,})", ""
+    rows = [_client(used) for used in clients[:most]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width)
+        yield f"        {'  '.join(cells)}".rstrip(), "dim"
+    if len(clients) > most:
+        yield f"        … and {len(clients) - most:,} more: see --json or --csv", "dim"
+
+
+def _client(used: Used) -> tuple[str, ...]:
+    figures = used.figures
+    blocked = f"{figures.blocked:,} blocked" if figures.blocked else ""
+    name = who((used.device, used.user)) or "not told apart"
+    return (name, figures.counted, *figures.volumes(), blocked, f"last {day(figures.last)}" if figures.last else "")
+
+
+def _hints(hints: tuple[Hint, ...], explain: bool) -> Iterable[Line]:
+    if not hints:
+        return
+    most = _EXPLAINED if explain else _HINTS
+    yield "", ""
+    yield f"Weak hints, not counted ({len(hints):,}): a name alone proves nothing; somebody should look", ""
+    for hint in hints[:most]:
+        yield f"  {_hint(hint)}", "dim"
+    if len(hints) > most:
+        yield f"  … and {len(hints) - most:,} more: see --json or --csv", "dim"
+
+
+def _hint(hint: Hint) -> str:
+    by = f" [{who((hint.asset, hint.subject))}]" if hint.subject or hint.asset else ""
+    when = f"  {day(hint.last)}" if hint.last else ""
+    times = f"  ({hint.count:,} times)" if hint.count > 1 else ""
+    maybe = f"  maybe {hint.name}" if hint.name else ""
+    return f"{hint.kind}: {' '.join(what_of(hint))}{by}{when}{times}{maybe}"
 
 
 def _coverage(coverage: Iterable[Coverage]) -> Iterable[Line]:
@@ -110,13 +182,27 @@ def _coverage(coverage: Iterable[Coverage]) -> Iterable[Line]:
     for part in coverage:
         if part.status is Status.OFF:
             continue
-        counts = ", ".join(f"{number:,} {what}" for what, number in part.counts.items() if number)
+        counts = ", ".join(counted(number, what) for what, number in part.counts.items() if number)
         whole = part.status is Status.COMPLETE and not part.gaps
         style = "green" if whole else "dim" if part.status is Status.UNSUPPORTED else "yellow"
         yield f"  {part.sensor.replace('_', ' '):20} {part.status.value:12} {counts}".rstrip(), style
-        for gap in part.gaps[:_SHOWN]:
-            times = f" ({gap.count} times)" if gap.count > 1 else ""
-            remedy = f" → {gap.remedy}" if gap.remedy else ""
-            yield f"    {gap.source}: {gap.status.value}: {gap.reason}{times}{remedy}", "yellow"
-        if len(part.gaps) > _SHOWN:
-            yield f"    … and {len(part.gaps) - _SHOWN} more blind spots (--json lists them)", "yellow"
+        blind = blind_of(part)
+        for spot in blind[:_REASONS]:
+            yield from _blind(spot)
+        if len(blind) > _REASONS:
+            yield f"    … and {len(blind) - _REASONS:,} more kinds of blind spots (--json lists them)", "yellow"
+
+
+def _blind(spot: Blind) -> Iterable[Line]:
+    remedy = f" → {spot.remedy}" if spot.remedy else ""
+    if len(spot.places) == 1 and not spot.unnamed:
+        times = f" ({spot.times:,} times)" if spot.times > 1 else ""
+        yield f"    {spot.places[0][0]}: {spot.status.value}: {spot.reason}{times}{remedy}", "yellow"
+        return
+    yield f"    {spot.status.value}: {spot.reason}: {spot.sentence()}{remedy}", "yellow"
+    named = ", ".join(f"{place} ({times:,})" if times > 1 else place for place, times in spot.places[:_SHOWN])
+    left = len(spot.places) - _SHOWN
+    more = (
+        f", and {'more' if spot.unnamed else f'{left:,} more'} (--json lists them)" if left > 0 or spot.unnamed else ""
+    )
+    yield f"      {named}{more}", "yellow"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
 from aimscope_collector.inventory.model import CONDITIONS, VERSION, AuthorisedUse, IgnoreFile, Inventory, Organisation
@@ -72,6 +74,7 @@ def check(
                 problems.error(*place_of((*path, "id")), message, "Give each system its own.")
         _check_dates(use, path, place_of, problems)
         _check_conditions(use, organisation_known, path, place_of, problems)
+        _check_networks(use, path, place_of, problems)
         if use.status == "tolerated" and use.expiry is None:
             advice = "Say with 'expiry' until when it is tolerated."
             problems.note(*place_of((*path, "expiry")), f"{shown(use.label)} is tolerated for ever.", advice)
@@ -102,3 +105,19 @@ def _check_conditions(
             # One word is meant for the program: a misspelt one must not become a sentence that nobody checks.
             advice = f"{did_you_mean(condition, CONDITIONS)}Write one of {', '.join(CONDITIONS)}, or a whole sentence."
             problems.error(*place, f"{shown(condition)} is not a known condition.", advice)
+
+
+def _check_networks(use: AuthorisedUse, path: Path, place_of: PlaceOf, problems: Problems) -> None:
+    for number, host in enumerate(use.hosts):
+        address, slash, _ = host.partition("/")
+        if slash and _is(ip_address, address) and not _is(partial(ip_network, strict=False), host):
+            message = f"{shown(host)} is no network, and fits no machine."
+            problems.error(*place_of((*path, "hosts", number)), message, "Write it like 10.20.0.0/16.")
+
+
+def _is(read: Callable[[str], object], text: str) -> bool:
+    try:
+        read(text.strip())
+    except ValueError:
+        return False
+    return True

@@ -152,7 +152,13 @@ class AuthorisedUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "allowed units; authorised units; for units",
         ),
     ] = ()
-    hosts: Annotated[Texts, about("Machines it is for; * stands for any text.", "allowed hosts; allowed machines")] = ()
+    hosts: Annotated[
+        Texts,
+        about(
+            "Machines it is for, by name or address; * stands for any text, 10.0.0.0/24 for a network.",
+            "allowed hosts; allowed machines",
+        ),
+    ] = ()
     environments: Annotated[Texts, about("Environments it is for: production, lab.", "allowed environments")] = ()
     domains: Annotated[
         Domains, about("Hosts by which it is known.", "domain; url; urls; website; web site; homepage")
@@ -192,7 +198,7 @@ class Ignore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     expiry: Annotated[datetime.date, about("Last day on which it is ignored.")]
     kind: Annotated[Text, about("Only this kind of evidence.")] = ""
     evidence: Annotated[dict[str, Text], about("Only where these fields have these values.")] = {}
-    hosts: Annotated[Texts, about("Only on these machines; * stands for any text.")] = ()
+    hosts: Annotated[Texts, about("Only on these machines, named as in hosts of a system.")] = ()
     by: Annotated[Text, about("Who decided it.")] = ""
 
 

@@ -42,11 +42,36 @@ def test_what_follows_the_last_member_is_no_content(kind: str, after: bytes) -> 
     assert b"".join(Stream(io.BytesIO(PACKERS[kind](CONTENT) + after))) == CONTENT
 
 
-@pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz"])
-def test_an_early_end_is_told(kind: str) -> None:
-    stream = Stream(io.BytesIO(PACKERS[kind](CONTENT)[:-9]))
+@pytest.mark.parametrize("kind", PACKERS)
+@pytest.mark.parametrize("missing", [1, 9, 250_000])
+def test_an_early_end_is_told(kind: str, missing: int) -> None:
+    stream = Stream(io.BytesIO(PACKERS[kind](b"") + PACKERS[kind](CONTENT)[:-missing]))
     assert CONTENT.startswith(b"".join(stream))
     assert stream.truncated
+
+
+SHAPES = st.builds(
+    zstandard.ZstdCompressor,
+    level=st.integers(1, 6),
+    write_checksum=st.booleans(),
+    write_content_size=st.booleans(),
+)
+SKIPPED = st.binary(max_size=9).map(lambda data: bytes([0x50, 0x2A, 0x4D, 0x18, len(data), 0, 0, 0]) + data)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(SHAPES, st.binary(max_size=300), st.integers(0, 200_000)), min_size=1, max_size=3), SKIPPED)
+def test_every_form_of_zstd_ends_where_it_ends(
+    parts: list[tuple[zstandard.ZstdCompressor, bytes, int]], skipped: bytes
+) -> None:
+    frames = [packer.compress(data + bytes(size)) for packer, data, size in parts]
+    stream = Stream(io.BytesIO(skipped.join([*frames, b""])))
+    assert b"".join(stream) == b"".join(data + bytes(size) for _, data, size in parts)
+    assert not stream.truncated
+    cut = Stream(io.BytesIO(b"".join(frames)[:-1]))
+    with contextlib.suppress(CompressionError):
+        assert sum(map(len, cut)) <= sum(len(data) + size for _, data, size in parts)
+        assert cut.truncated
 
 
 @pytest.mark.parametrize("kind", PACKERS)

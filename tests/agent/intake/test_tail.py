@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import lzma
 import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aimscope_agent.intake import tail
 from aimscope_agent.intake.place import Place
 from aimscope_agent.intake.tail import BLOCK, Follower, Piece
 
 OPEN: list[Watch] = []
+CHECKED = zstandard.ZstdCompressor(write_checksum=True).compress
 
 
 @pytest.fixture(autouse=True)
@@ -218,6 +222,49 @@ def test_a_drop_folder(tmp_path: Path) -> None:
     assert watch.look() == ["c"]
     (tmp_path / "b.log").rename(tmp_path / "archived.log")
     assert watch.settle() == []
+
+
+def test_the_folders_in_a_folder(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    write(deep / "deep.log", "deep")
+    write(tmp_path / "top.log", "top")
+    (tmp_path / ".git").mkdir()
+    write(tmp_path / ".git" / "x.log", "hidden")
+    (deep / "loop").symlink_to(tmp_path)
+    watch = Watch(tmp_path)
+    assert Counter(watch.settle()) == Counter(["deep", "top"])
+    (tmp_path / "new").mkdir()
+    write(tmp_path / "new" / "n.log", "new")
+    write(deep / "deep.log", "more")
+    assert Counter(watch.settle()) == Counter(["new", "more"])
+    (tmp_path / "top.log").rename(deep / "top.log.1")  # put away is not new
+    shutil.rmtree(tmp_path / "new")
+    assert watch.settle() == []
+    assert watch.follower.gaps == {}
+
+
+def test_too_many_folders_are_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "_MOST_FOLDERS", 3)
+    for number in range(6):
+        (tmp_path / str(number)).mkdir()
+    watch = Watch(tmp_path)
+    watch.look()
+    assert ["more than" in gap.reason for gap in watch.follower.gaps.values()] == [True]
+
+
+@pytest.mark.parametrize("press", [gzip.compress, bz2.compress, lzma.compress, CHECKED])
+def test_what_is_wrong_with_a_compressed_log_stays_told(log: Path, press: Callable[[bytes], bytes]) -> None:
+    packed = press(os.urandom(9_000).hex("\n", 20).encode())
+    for content, reason in (
+        (packed[:-30], "ends before its end"),
+        (packed[:90] + b"\xff" * 90 + packed[180:], "damaged"),
+    ):
+        log.write_bytes(content)
+        watch = Watch(log)
+        for _ in range(3):
+            watch.look()
+            assert [reason in gap.reason for gap in watch.follower.gaps.values()] == [True]
 
 
 def test_a_log_that_is_not_there_is_a_gap_until_it_is(log: Path) -> None:

@@ -158,7 +158,12 @@ def request(**fields: object) -> dict[str, object]:
         json.dumps(request(host="llm.corp.example", user_agent="OpenAI/Python 1.2")),
         json.dumps(request(host="llm.corp.example", user_agent="OpenAI/Python 1.2")).replace("OpenAI/", "OpenAI\\/"),
         json.dumps(request(host="www.example.com", user_agent="w&b 1.0")).replace("&", "\\u0026"),
-        json.dumps(request(host="www.example.com", user_agent="Mozilla/5.0 (compatible; GPTBot/1.0)")),
+        json.dumps(request(host="www.example.com", user_agent="client/6.0 ai-sdk/groq/2.0")),
+        json.dumps(request(host="llm.corp.example", uri="/v1/messages", method="POST", user_agent="curl/8")),
+        json.dumps(request(host="llm.corp.example", uri="/v1beta/models/m:generateContent")).replace(
+            ":gen", "\\u003agen"
+        ),
+        json.dumps(request(host="llm.corp.example", uri="/api/generate?stream=1", method="post")).replace("/", "\\/"),
         json.dumps({**ZEEK, "conn_state": "SF", "id.resp_h": "160.79.104.10", "id.resp_p": 443}),
         json.dumps({**ZEEK, "conn_state": "SF", "id.resp_h": "::ffff:a04f:680a", "id.resp_p": 443}),
         json.dumps({**ZEEK, "conn_state": "SF", "id.resp_h": "2607:6BC0:0::1", "id.resp_p": 443}),
@@ -182,6 +187,10 @@ def test_names_in_disguise(line: str) -> None:
         json.dumps(request(host="openai[.]com")),
         json.dumps(request(host="github.com", uri="/?u=/copilot/")),
         json.dumps(request(uri="/?u=/v1/chat/completions")),
+        json.dumps(request(uri="/v1/chat/completions", method="GET")),
+        json.dumps(request(uri="/v1/messages", method="POST", user_agent="Mozilla/5.0 (X11)")),
+        json.dumps(request(uri="/api/v1/messages", method="POST")),
+        json.dumps(request(user_agent="Mozilla/5.0 (compatible; GPTBot/1.0)")),
         json.dumps({**ZEEK, "conn_state": "SF", "id.resp_h": "160.79.99.10", "id.resp_p": 443}),
     ],
 )
@@ -191,10 +200,11 @@ def test_near_misses(line: str) -> None:
 
 def noise() -> st.SearchStrategy[str]:
     made = st.builds(
-        lambda host, uri, agent: json.dumps(request(host=host, uri=uri, user_agent=agent)),
+        lambda host, uri, agent, method: json.dumps(request(host=host, uri=uri, user_agent=agent, method=method)),
         st.sampled_from(HOSTS) | st.text("aiopenchtx.-", max_size=16),
-        st.sampled_from(["/", "/copilot/", "/v1/chat/completions", "/a?b=openai.com"]),
-        st.sampled_from(["-", "curl/8", "OpenAI/JS 4.0"]),
+        st.sampled_from(["/", "/copilot/", "/v1/chat/completions", "/api/chat", "/a?b=openai.com"]),
+        st.sampled_from(["-", "curl/8", "OpenAI/JS 4.0", "Groq/JS 1", "Mozilla/5.0", "claude-cli/1.0"]),
+        st.sampled_from(["POST", "GET", "", "post"]),
     )
     torn = st.builds(lambda line, cut: line[: cut % len(line)], made, st.integers(0, 400))
     return made | torn | st.text(st.characters(blacklist_characters="\n", blacklist_categories=["Cs"]), max_size=40)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ from aimscope_agent.logs import work
 from aimscope_agent.logs.registry import built_in
 from aimscope_agent.logs.reporting import Summed, coverage_of, note_of, summed
 from aimscope_agent.logs.scanning import Part, Scan, Workshop
-from aimscope_agent.logs.work import Task, below, look, run, tasks_of
+from aimscope_agent.logs.work import Task, Unread, below, look, run, tasks_of
 from aimscope_agent.logs.workers import Done, Failed, Kit, Pool, attempt, in_turn
 from aimscope_agent.privacy import Curtain
 from aimscope_signatures import bundle
@@ -208,5 +210,29 @@ def test_folders_are_walked_by_name_and_links_left_out(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "a" / "link.log").symlink_to(tmp_path / "b.log")
-    found = [(path.name, named) for path, named in below([tmp_path, tmp_path / "b.log"])]
+    unread: list[Unread] = []
+    found = [(path.name, named) for path, named in below([tmp_path, tmp_path / "b.log"], unread.append)]
+    assert not unread
     assert found == [("b.log", False), ("x.log", False), ("y.log", False), ("b.log", True)]
+
+
+def test_folders_that_cannot_be_listed_and_files_beyond_the_bound_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("closed/x.log", "a.log", "b.log"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):  # what the system says to those who may not, and never to root
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    unread: list[Unread] = []
+    assert [path.name for path, _ in below([tmp_path], unread.append)] == ["a.log", "b.log"]
+    assert unread == [Unread(str(tmp_path / "closed"), "permission denied", denied=True)]
+    monkeypatch.setattr(work, "MOST_FILES", 1)
+    assert [path.name for path, _ in below([tmp_path], unread.append)] == ["a.log"]
+    assert unread[1:] == [Unread(str(tmp_path), "more than 1 files: the rest is not read")]

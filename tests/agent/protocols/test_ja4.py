@@ -52,7 +52,6 @@ def test_order_matters_only_for_signature_algorithms() -> None:
 
 def test_transport() -> None:
     assert ja4(CHROME, quic=True) == "q" + ja4(CHROME)[1:]
-    assert ja4(CHROME, dtls=True) == "d" + ja4(CHROME)[1:]
 
 
 @pytest.mark.parametrize(
@@ -64,9 +63,6 @@ def test_transport() -> None:
         (0x0301, "10"),
         (0x0300, "s3"),
         (0x0002, "s2"),
-        (0xFEFF, "d1"),
-        (0xFEFD, "d2"),
-        (0xFEFC, "d3"),
         (0x7F1C, "00"),
     ],
 )

@@ -282,7 +282,6 @@ def test_any_bytes(data: bytes) -> None:
         handshake(data, 0, len(data)),
         in_records(b"\x16\x03\x01" + counted(data, 2), 0, 5 + len(data)),
         from_body(data),
-        from_body(data, dtls=True),
     ):
         if isinstance(hello, ClientHello):
             assert NAME.fullmatch(hello.server_name)

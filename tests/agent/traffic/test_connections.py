@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.agent.traffic.watching import Watcher
-from tests.agent.traffic.wire import ACK, CLIENT, SERVER, Tcp, dns, hello, request, tcp
+from tests.agent.traffic.wire import ACK, CLIENT, RESOLVER, SERVER, Tcp, dns, hello, query, request, tcp
 
 TLS = [("tls_sni", "api.openai.com")]
 
@@ -345,3 +345,14 @@ def test_nothing_raises_and_nothing_is_left(packets: list[tuple[int, int, int, b
     table = watcher.dissector.connections
     assert (len(table._flows), len(table._pending), table._held) == (0, 0, 0)
     assert {name for _, name in watcher.names} <= {"a.example"}
+
+
+def test_a_resolver_whose_address_an_ai_service_has_too_is_asked_and_no_service_used() -> None:
+    connection = Tcp(server=RESOLVER, port=53)
+    questions = [query(f"name{number}.example", ident=number) for number in range(3)]
+    asked = b"".join(len(question).to_bytes(2, "big") + question for question in questions)
+    watcher = Watcher().feed(dns("api.openai.com", ("api.openai.com", 1, RESOLVER)))
+    watcher.feed(connection.open(), connection.send(asked), connection.close()).finish()
+    expected = ["api.openai.com", "name0.example", "name1.example", "name2.example"]
+    assert watcher.names == [("dns_qname", name) for name in expected]
+    assert watcher.fields("connection") == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.agent.traffic.watching import Watcher
 from tests.agent.traffic.wire import CLIENT, SERVER, dns, udp
 
+from aimscope_agent.protocols import quic_initial
 from aimscope_agent.traffic import hellos
 
 
@@ -50,8 +51,48 @@ def test_volumes_are_unknown() -> None:
     assert "bytes_in" not in fields
 
 
-def test_half_a_hello_names_nobody() -> None:
-    assert Watcher().feed(frames(client(protocols=40)[:1])).finish().names == []
+@pytest.mark.parametrize("lost", [0, 1])
+def test_half_a_hello_names_nobody_and_is_said(lost: int) -> None:
+    datagrams = client(protocols=20)
+    assert len(datagrams) == 2
+    del datagrams[lost]
+    watcher = Watcher().feed(frames(datagrams), frames(datagrams)).finish()
+    assert watcher.names == []
+    assert watcher.blind == [(CLIENT, "connections whose first words", 1)]
+
+
+@pytest.mark.parametrize("size", [60, 100, 250])
+def test_a_hello_that_the_capture_cut_is_said(size: int) -> None:
+    watcher = Watcher()
+    for frame in frames(client()) * 2:
+        watcher.cut(frame, size)
+    answer = udp(SERVER, CLIENT, (443, 50_000), client()[0])
+    assert watcher.cut(answer, size).finish().names == []
+    assert watcher.blind == [(CLIENT, "packets cut by the capture before the name was complete", 1)]
+
+
+def test_later_packets_without_the_first_are_said() -> None:
+    """They go to an id that the server chose, and are sealed with keys of another."""
+    first = client()
+    later = bytearray(first[0])
+    later[6] ^= 0xFF
+    watcher = Watcher().feed(frames([bytes(later)] * 3)).finish()
+    assert (watcher.names, len(watcher.blind)) == ([], 1)
+    assert watcher.blind[0][1].startswith("QUIC connections of which the first packet was not captured")
+    assert Watcher().feed(frames([bytes(later), *first])).finish().blind == [], "it had only been overtaken"
+    answer = udp(SERVER, CLIENT, (443, 50_000), bytes(later))
+    assert Watcher().feed(answer).finish().blind == [], "what a server sends hides nobody"
+
+
+def test_quic_that_cannot_be_opened_is_said_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = b"\xc3Q050\x08" + bytes(1_300)
+    watcher = Watcher().feed(frames([old, old])).finish()
+    assert watcher.blind == [(CLIENT, "QUIC connections of a version that cannot be opened", 1)]
+    assert Watcher().feed(frames([b"\xc3Zzzz\x08" + bytes(1_300)])).finish().blind == [], "anything may begin like that"
+    monkeypatch.setattr(quic_initial, "AVAILABLE", False)
+    watcher = Watcher().feed(frames(client())).finish()
+    assert (watcher.names, watcher.blind) == ([], [(CLIENT, "QUIC connections that could not be opened", 1)])
+    assert next(watcher.dissector.names.blind.gaps()).remedy == "pip install 'aimscope[gateway]'"
 
 
 def test_questions_over_quic_are_a_blind_spot() -> None:

@@ -13,6 +13,7 @@ from aimscope_signatures.matcher import Matcher
 
 KINDS_OF_NAMES: tuple[NameKind, ...] = (
     *("dns_qname", "dns_cname", "tls_sni", "quic_sni", "http_host", "http2_authority", "http_connect", "socks_host"),
+    "proxy_authority",
 )
 
 

@@ -51,3 +51,8 @@ class Watcher:
 
     def fields(self, kind: str) -> list[dict[str, object]]:
         return [dict(made.fields) for made in self.observations if made.kind == kind]
+
+    @property
+    def blind(self) -> list[tuple[str, str, int | None]]:
+        """Client, first words of the reason, count."""
+        return [(gap.source, gap.reason.split(" (")[0], gap.count) for gap in self.dissector.names.blind.gaps()]

@@ -196,6 +196,14 @@ def test_a_condition_on_accounts_needs_to_know_whose_they_are() -> None:
     assert read(text % ("", ", allowed_accounts: [corp.example]"))
 
 
+def test_a_network_that_is_none_would_fit_no_machine() -> None:
+    row = "aimscope_inventory: 1\nsystems: [{name: x, status: approved, hosts: [%s]}]"
+    assert problems(row % "10.0.0.0/33") == [
+        (2, "systems[0].hosts[0]", '"10.0.0.0/33" is no network, and fits no machine.')
+    ]
+    assert read(row % "10.0.0.7/24, 10.0.0.7, '2001:db8::/32', lab-*, a/b")
+
+
 def test_notes_do_not_refuse() -> None:
     loaded = parse(b"aimscope_inventory: 1\nsystems: [{name: x, status: tolerated}]", "a.yaml")
     assert loaded.content is not None

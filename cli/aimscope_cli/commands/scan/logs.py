@@ -49,14 +49,14 @@ def logs(
 ) -> None:
     """Find the AI that logs show: who asked which service, from where, and what was blocked.
 
-    Formats are recognised by the first lines. Lines that are torn or foreign are counted and named. Ctrl-C ends the
+    Formats are recognised by the first lines; what is not recognised is left out and named. Lines that are torn or
+    foreign are counted and named, of large logs by a sample (--every-line reads and names all). Ctrl-C ends the
     reading in good order: the report says what was not read.
 
     Exit status: 3 unregistered or prohibited use found; 4 coverage incomplete (with --strict-coverage); 2 usage or
-    input error, or a log that is mostly unreadable; else 0.
+    input error, or a log that is mostly unreadable or not recognised; else 0.
     """
     from aimscope_cli.logfiles import Request, run_scan
-    from aimscope_cli.output import hint
     from aimscope_cli.showing import show
 
     wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
@@ -72,10 +72,12 @@ def logs(
             quiet=quiet,
         )
     )
-    try:
-        show(result.report, wanted, explain=explain, strict_coverage=strict_coverage, quiet=quiet)
-    except typer.Exit as end:
-        if result.failed and end.exit_code in {0, 4}:
-            hint(f"mostly unreadable: {', '.join(result.failed[:8])}")
-            raise typer.Exit(2) from None
-        raise
+    show(
+        result.report,
+        wanted,
+        explain=explain,
+        strict_coverage=strict_coverage,
+        quiet=quiet,
+        failed=result.failed,
+        unread=result.unread,
+    )

@@ -36,7 +36,10 @@ def pcap(
         ),
     ] = False,
     expression: Annotated[
-        str, typer.Option("--filter", help="Only packets that this BPF expression lets pass, e.g. 'net 10.1.0.0/16'.")
+        str,
+        typer.Option(
+            "--filter", help="Only packets that this BPF expression lets pass, also in tunnels, e.g. 'net 10.1.0.0/16'."
+        ),
     ] = "",
     unit: Annotated[str, typer.Option(help="Organisational unit, for rules of the inventory.")] = "",
     explain: Explain = False,
@@ -54,7 +57,7 @@ def pcap(
     client by client. Ctrl-C ends it in good order: the report says what was not read.
 
     Exit status: 3 unregistered or prohibited use found; 4 coverage incomplete (with --strict-coverage); 2 usage or
-    input error; else 0.
+    input error, or a capture that cannot be read (the others are); else 0.
     """
     from aimscope_cli.packets import Request, run
     from aimscope_cli.showing import show
@@ -63,8 +66,15 @@ def pcap(
     request = Request(
         paths=tuple(file), inventory=inventory, unit=unit, expression=expression, names=names, quiet=quiet
     )
-    report = run(request)
+    result = run(request)
     # where names are printed, words for people would stand between them
     aside = names and None not in wanted.values()
     with contextlib.redirect_stdout(sys.stderr) if aside else contextlib.nullcontext():
-        show(report, wanted, explain=explain, strict_coverage=strict_coverage, quiet=quiet)
+        show(
+            result.report,
+            wanted,
+            explain=explain,
+            strict_coverage=strict_coverage,
+            quiet=quiet,
+            unread=result.unread,
+        )
