@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from aimscope_collector.authorisation import Row, rule
+from aimscope_collector.authorisation import Row, Ruling
 from aimscope_collector.findings import Finding
 from aimscope_collector.judging import Places
 from aimscope_collector.rules import Rules
@@ -64,7 +64,8 @@ class Dormancy:
         covered = self._covered(row, unit)
         if not covered or any(not covered.isdisjoint(present.get(service, ())) for service in named):
             return
-        if rule(row, None, [self._places.places[number] for number in sorted(covered)], today).standing != "authorises":
+        places = [self._places.places[number] for number in sorted(covered)]
+        if Ruling(row, None, places, today).standing != "authorises":
             return
         for service_id in sorted(named):
             service = rules.known[service_id]
@@ -105,7 +106,7 @@ def would_show(service: Service, looks: Sequence[tuple[frozenset[str], bool]]) -
 
 
 def _finding(service: Service, row: Row, unit: str, devices: int, today: datetime.date) -> Finding:
-    reasons = rule(row, None, (), today).reasons
+    reasons = Ruling(row, None, (), today).reasons
     which = f"any of {devices:,} devices" if devices != 1 else "the one device"
     reason = f"It was not seen on {which} it is for, although everything that would show it was looked at."
     return Finding(
