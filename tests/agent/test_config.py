@@ -11,6 +11,7 @@ from aimscope_agent import config as configuration
 from aimscope_agent.config import Config, ConfigError, load, overridden, unknown_variables, variables
 from aimscope_agent.service.policy import Policy, PolicyError, applied, read
 
+OFTEN = '{"schema": 1, "endpoint": {"every": "1s"}}'
 KEEPS = st.sampled_from(["keep", "pseudonym", "drop"])
 
 
@@ -147,7 +148,9 @@ def test_a_later_policy_is_understood_as_far_as_it_may_be() -> None:
         policy('{"schema": 2}')
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"schema": 1, "endpoint": {"every": "x"}}', '{"schema": 1, "privacy": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"schema": 1, "endpoint": {"every": "x"}}', '{"schema": 1, "privacy": 3}', OFTEN]
+)
 def test_what_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(PolicyError):
         policy(text)

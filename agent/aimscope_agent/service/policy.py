@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from aimscope_agent.config import KEEPS, Config, Keep
-from aimscope_agent.schedule import ScheduleError, cron, duration
+from aimscope_agent.schedule import MINUTE, ScheduleError, cron, duration
 
 _SCHEMA = 1
 _Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=256)]
@@ -58,8 +58,8 @@ def read(body: bytes) -> Policy:
         policy = msgspec.json.decode(body, type=Policy)
         if policy.schema > _SCHEMA:
             raise PolicyError(f"the policy is of schema {policy.schema}: update aimscope here")
-        if policy.endpoint.every:
-            duration(policy.endpoint.every)
+        if policy.endpoint.every and duration(policy.endpoint.every) < MINUTE:
+            raise PolicyError("the policy asks for scans more often than once a minute")
         if policy.endpoint.cron:
             cron(policy.endpoint.cron)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ScheduleError) as error:

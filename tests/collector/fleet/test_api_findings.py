@@ -161,6 +161,17 @@ def test_an_account_sees_and_decides_within_its_units(api: Api, fleet: Planted) 
     assert api.client.post(f"/api/v1/findings/{mine}/decisions", headers=who, json=said).status_code == 201
 
 
+def test_what_was_decided_and_done_elsewhere_is_not_shown(api: Api, fleet: Planted) -> None:
+    who, limited = api.key("reviewer"), api.key("reviewer", units=["emea"])
+    other = ids(api.get("/findings", who, unit="apac"))[0]
+    api.send(f"/findings/{other}/decisions", who, {"action": "prohibit", "reason": "no"})
+    correction = {"cause": "habit", "action": "talk", "owner": "bob", "due": "2027-01-01"}
+    api.send(f"/findings/{other}/actions", who, correction)
+    for path in ("/decisions", "/actions"):
+        assert len(api.get(path, who)["items"]) == 1
+        assert api.get(path, limited)["items"] == []
+
+
 def test_a_decision_for_the_organisation_is_inherited_and_logged(api: Api, fleet: Planted) -> None:
     who = api.key("reviewer")
     cursor = [one for one in api.get("/findings", who)["items"] if one["service"] == "cursor" and not one["condition"]]

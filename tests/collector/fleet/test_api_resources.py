@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from aimscope_collector.privacy import PrivacyPolicy
 from aimscope_collector.store import audit, outbox, privacy
 from aimscope_collector.store.database import writing
+from aimscope_collector.store.tables.fleet import ASSET
 from aimscope_collector.store.tables.sightings import SUBJECT, USAGE_DAY
 from tests.collector.fleet.api_client import Api
 from tests.collector.fleet.planted import DAY, DOOR, NOW, Planted
@@ -82,9 +83,14 @@ def test_names_of_devices_only_for_those_who_see_devices(api: Api, fleet: Plante
 
 def test_a_list_of_devices_is_the_fleet_there_should_be(api: Api, fleet: Planted) -> None:
     who = api.key("security")
+    named = ROW.replace("owner: ann", "owner: ann, hosts: ['ne*']")
+    api.client.put("/api/v1/inventory", headers=api.key("reviewer"), content=named.encode())
     body = b"name,unit\nh1,emea/sales\nnew,apac\n"
     answer = api.client.put("/api/v1/assets", headers=who, content=body)
     assert answer.json()["devices"] == 2
+    with api.engine.connect() as connection:
+        device = ASSET.c.pseudonym == DOOR.device("new").pseudonym
+        assert connection.execute(sa.select(ASSET.c.fits).where(device)).scalar_one() == '["ne*"]'
     parts = {one["unit"]: one for one in api.get("/coverage", who)["units"]}
     assert (parts["apac"]["known"], parts["apac"]["enrolled"]) == (2, 1)
 

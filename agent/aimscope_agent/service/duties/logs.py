@@ -24,6 +24,7 @@ from aimscope_agent.service.telling import Looks, Telling
 
 MODE = "logs"
 _PAUSE = 0.5
+_LAST_LOOKS = 5
 
 
 def duty(task: Task, desk: Desk) -> None:
@@ -68,6 +69,8 @@ def duty(task: Task, desk: Desk) -> None:
             if telling.is_due(time.monotonic(), now()):
                 telling.tell(_looks(task, record, logs, arrivals), now())
         if arrivals:
+            for _ in range(_LAST_LOOKS):  # what has reached this machine is not left lying
+                arrivals.step(time.monotonic(), now(), timeout=_PAUSE / _LAST_LOOKS)
             arrivals.finish(now())  # logs are read again from where they are; what came is here and nowhere else
         telling.tell(_looks(task, record, logs, arrivals), now())
 

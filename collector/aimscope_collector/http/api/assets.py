@@ -17,8 +17,9 @@ from aimscope_collector.http.api._findings import limited, within
 from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, Name, after, cut
 from aimscope_collector.http.problems import Failed
+from aimscope_collector.judging import patterns_of
 from aimscope_collector.keys import opened
-from aimscope_collector.store import assets, listed, units
+from aimscope_collector.store import assets, inventories, listed, units
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.fleet import ASSET, UNIT
 
@@ -190,7 +191,15 @@ def _import(given: Here, who: Who, body: bytes) -> Imported:
     if read.content is None:
         raise Failed(422, "refused", "The list cannot be used.", said[:100])
     with writing(given.engine) as connection:
-        done = listed.take(connection, devices=read.content, door=given.door, actor=who.name, now=given.now())
+        patterns, _ = patterns_of(inventories.in_force(connection, at=given.now()))
+        done = listed.take(
+            connection,
+            devices=read.content,
+            door=given.door,
+            patterns=patterns,
+            actor=who.name,
+            now=given.now(),
+        )
     given.touch(None)
     return Imported(done.devices, done.new, done.left, said[:100])
 

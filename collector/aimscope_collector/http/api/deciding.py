@@ -11,13 +11,14 @@ from litestar import get, post
 from litestar.params import FromQuery, JSONBody, PathParameter
 
 from aimscope_collector.corrective import CorrectiveAction
-from aimscope_collector.http.api._findings import Taken, one, taken
+from aimscope_collector.http.api._findings import Taken, limited, one, taken
 from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, cursor_of, read_cursor
 from aimscope_collector.http.problems import Failed, not_found
 from aimscope_collector.review import Act, Decision, Facts, Standing, Wrong
 from aimscope_collector.store import actions, decisions
 from aimscope_collector.store.database import writing
+from aimscope_collector.store.tables.review import FINDING
 
 _DAY: Final = 86_400
 _MOST: Final = 1_000
@@ -172,15 +173,16 @@ def decide_many(given: Here, who: Who, data: JSONBody[DecideMany]) -> Decided:
 
 
 @get("/decisions", opt={"needs": "decisions:read"}, sync_to_thread=True, tags=["review"])
-def list_decisions(given: Here, limit: Limit = 100, cursor: Cursor = None) -> Logged:
-    """The decision log, the newest first."""
+def list_decisions(given: Here, who: Who, limit: Limit = 100, cursor: Cursor = None) -> Logged:
+    """The decision log, the newest first; a page leaves out what is beyond the asker's units."""
     before = 0 if cursor is None else read_cursor(cursor, "decisions")[0]
     if not isinstance(before, int):
         raise Failed(400, "cursor", "The cursor belongs to another list: begin without one.")
     with given.engine.connect() as connection:
         found = decisions.recent(connection, before=before, limit=limit + 1)
     more = cursor_of("decisions", found[limit - 1][0], "") if len(found) > limit else None
-    return Logged([taken(decision) for _, decision in found[:limit]], more)
+    seen = [decision for _, decision in found[:limit] if decision.unit is None or who.reaches(decision.unit)]
+    return Logged([taken(decision) for decision in seen], more)
 
 
 @post("/findings/{finding:str}/comments", opt={"needs": "findings:decide"}, sync_to_thread=True, tags=["review"])
@@ -210,10 +212,12 @@ def open_action(given: Here, who: Who, finding: FindingId, data: JSONBody[Correc
 
 
 @get("/actions", opt={"needs": "decisions:read"}, sync_to_thread=True, tags=["review"])
-def list_actions(given: Here, unfinished: FromQuery[bool] = False) -> Actions:
+def list_actions(given: Here, who: Who, unfinished: FromQuery[bool] = False) -> Actions:
     """Corrective actions; ``unfinished`` are those whose effect nobody has checked."""
     with given.engine.connect() as connection:
-        return Actions(actions.actions(connection, unfinished=unfinished))
+        mine = set(connection.execute(limited(sa.select(FINDING.c.id), who)).scalars()) if who.units else None
+        found = actions.actions(connection, unfinished=unfinished)
+    return Actions([action for action in found if mine is None or action.finding in mine])
 
 
 ActionId = Annotated[int, PathParameter(ge=1, le=1 << 53)]

@@ -77,6 +77,7 @@ def list_services(
     )
     found: dict[str, list[sa.Row[tuple[str, str, str, int | None]]]] = {}
     with given.engine.connect() as connection:
+        view = shown(connection, who)
         for row in connection.execute(query):
             found.setdefault(row.service, []).append(row)
     after = "" if cursor is None else str(read_cursor(cursor, "services")[0])
@@ -95,7 +96,7 @@ def list_services(
         verdicts = tuple(sorted({row.verdict for row in rows}))
         last = max((row.last for row in rows if row.last is not None), default=None)
         units = len({row.unit for row in rows})
-        items.append(InUse(id_, one.name, one.vendor, one.category, len(rows), units, verdicts, last))
+        items.append(InUse(id_, one.name, one.vendor, one.category, len(rows), units, verdicts, view.moment(last)))
         if len(items) > limit:
             break
     more = cursor_of("services", items[limit - 1].id, "") if len(items) > limit else None
