@@ -82,6 +82,7 @@ def test_no_file_asks_to_be_split() -> None:
         f"{path.relative_to(packages)}: {lines}"
         for package in ("agent", "collector", "signatures", "cli")
         for path in sorted((packages / package).rglob("*.py"))
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST
+        if "migrations" not in path.parts  # written once, by a program, and never changed
+        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST
     ]
     assert long == []
