@@ -88,10 +88,13 @@ def _sequence(engine: sa.Engine, agent: int, epoch: str) -> int:
 
 
 def _describe(context: Context, identity: Identity, said: wire.CheckIn, now: int) -> None:
-    """Note what an agent says of itself where that has changed, and its addresses now and then."""
+    """Note what an agent says of itself, and where it belongs, where that has changed; its addresses now and then."""
     versions = tuple(sorted(said.versions.items()))
     described = hash(
-        (said.platform, said.version, said.notices, said.acknowledges_policy, said.addresses, said.name, versions)
+        (
+            *(said.platform, said.version, said.notices, said.acknowledges_policy, said.addresses, said.name, versions),
+            context.places.number,
+        )
     )
     if described == identity.described and now - identity.stamped_at < context.limits.restamp:
         return
@@ -108,6 +111,7 @@ def _describe(context: Context, identity: Identity, said: wire.CheckIn, now: int
             at=now,
             asset=identity.asset,
             addresses=sorted({context.door.asset_pseudonym(name) for name in names}),
+            place=context.places.asked(said.name, said.addresses),
         ),
     )
 
