@@ -23,7 +23,7 @@ _MOST: Final = 200_000
 _CHUNK: Final = 5_000
 
 
-class Sign(msgspec.Struct, frozen=True):
+class Sign(msgspec.Struct, frozen=True, gc=False):
     """The latest of one agent. ``epoch`` empty: nothing new is known of its ledger."""
 
     last_seen: int
