@@ -59,10 +59,11 @@ def test_who_gives_up_does_not_keep_the_others_from_it() -> None:
 
 def test_a_write_gets_its_turn_beside_a_writer_that_never_rests(database: sa.Engine) -> None:
     order: list[str] = []
-    asked = threading.Event()
+    began, asked = threading.Event(), threading.Event()
 
     def report(number: int, connection: sa.Connection) -> None:
         if number == 0:
+            began.set()
             asked.wait(60)
         settings.write(connection, f"report{number}", "")
         order.append(f"report{number}")
@@ -80,7 +81,7 @@ def test_a_write_gets_its_turn_beside_a_writer_that_never_rests(database: sa.Eng
         writer = Writer(database, most_rows=1)
         writer.start()
         reports = [asyncio.create_task(writer.run(functools.partial(report, number))) for number in range(40)]
-        await asyncio.sleep(0)
+        await asyncio.to_thread(began.wait, 60)
         thread = threading.Thread(target=person)
         thread.start()
         await asyncio.to_thread(_until, waits)
