@@ -46,16 +46,18 @@ def judged(
 ) -> Verdict:
     """What the collector holds against the truth, once it has judged everything."""
     from aimscope_collector import founding, keys
-    from aimscope_collector.simulate.comparing import compare
+    from aimscope_collector.simulate.comparing import compare, unjudged
 
     door = keys.load(folder / founding.KEYS).door()
     until = time.monotonic() + _PATIENCE
     with opened(folder, database) as engine, progress(quiet) as tell:
         while True:
-            tell("comparing", 0, 1)
             with engine.connect() as connection:
-                verdict = compare(connection, fleet, names, door)
-            if verdict.services_found >= verdict.services_true or not verdict.equal or time.monotonic() > until:
-                return verdict
-            tell("findings", verdict.services_found, verdict.services_true)
+                left = unjudged(connection)
+            if not left or time.monotonic() > until:
+                break
+            tell("services to be judged", 0, left)
             time.sleep(1)
+        tell("comparing", 0, 1)
+        with engine.connect() as connection:
+            return compare(connection, fleet, names, door)

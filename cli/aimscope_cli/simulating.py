@@ -22,6 +22,8 @@ from aimscope_signatures import wire
 _CONNECTIONS: Final = 24
 _TIMEOUT: Final = 60.0
 _ATTEMPTS: Final = 60
+_UNANSWERED: Final = 200
+"""Requests without an answer after which the collector is given up."""
 _LONGEST_WAIT: Final = 30.0
 _REPORTS: Final = 1 / 3
 """Part of the days on which a machine that is switched on has time to report."""
@@ -43,6 +45,8 @@ class Played(msgspec.Struct, kw_only=True):
     check_ins: int = 0
     put_off: int = 0
     """Answers that asked to come again later."""
+    unanswered: int = 0
+    """Requests without an answer, which were sent again."""
     clones: int = 0
     """Machines that first showed up as the golden image they were copied from."""
 
@@ -83,10 +87,7 @@ class Player:
         limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, limits=limits, trust_env=False) as client:
             self._client = client
-            try:
-                await self._days()
-            except (httpx.HTTPError, OSError) as error:
-                raise Failure(f"{self._url}: {error or type(error).__name__}", status=1) from None
+            await self._days()
         return self.played
 
     async def _days(self) -> None:
@@ -219,7 +220,14 @@ class Player:
             body = gzip.compress(body, 1)
             headers["content-encoding"] = "gzip"
         for _ in range(_ATTEMPTS):
-            answer = await self._client.post(path, content=body, headers=headers)
+            try:
+                answer = await self._client.post(path, content=body, headers=headers)
+            except httpx.TransportError as error:  # whether it arrived nobody knows: it is sent again, as agents do
+                self.played.unanswered += 1
+                if self.played.unanswered > _UNANSWERED:
+                    raise Failure(f"{self._url} does not answer: {error or type(error).__name__}", status=1) from None
+                await asyncio.sleep(1)
+                continue
             if answer.status_code == 200:
                 return msgspec.json.decode(answer.content, type=wire.Pace)
             if answer.status_code not in _BUSY:

@@ -13,7 +13,7 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Days after which rows go. Findings, decisions, inventory versions and the audit chain stay.
 
-    So do evidence, devices and people that rows are counted by: collectors remember their numbers while they run.
+    Evidence, devices that gateways saw and people go half a day or more after the last row that names them.
 
     Scan runs are what an auditor asks for, and hold no person and no name: they stay longest.
     """

@@ -51,9 +51,7 @@ class Forked:
 
     def __init__(self, options: Options) -> None:
         self._status: int | None = None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # threads of the test runner take no part
-            self.pid = os.fork()
+        self.pid = fork()
         if not self.pid:
             try:
                 serve(options)
@@ -151,6 +149,13 @@ def running(
         yield collector
     finally:
         collector.kill()
+
+
+def fork() -> int:
+    """As ``os.fork``, also where the test runner has threads: they take no part."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def surroundings() -> dict[str, str]:

@@ -18,7 +18,7 @@ from aimscope_collector.store.agents import create_token
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.tables.sightings import EVIDENCE, SIGHTING, SUBJECT
 from tests.chaos.agent import event, live
-from tests.chaos.collector import Place, free_port, running
+from tests.chaos.collector import Place, fork, free_port, running
 from tests.chaos.crowd import Key, Total, say
 from tests.chaos.steps import Steps
 
@@ -33,7 +33,7 @@ def _live(place: Place, url: str, token: str, events: int, now: int, fatal: int)
     """One life of the agent; where it ended."""
     told = place.folder / "agent-killed-at"
     told.unlink(missing_ok=True)
-    child = os.fork()  # not started anew: what takes time is to import everything
+    child = fork()  # not started anew: what takes time is to import everything
     if not child:
         try:
             steps = Steps(fatal, told)

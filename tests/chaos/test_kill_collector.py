@@ -16,6 +16,8 @@ from tests.chaos.crowd import Crowd, say
 
 SCHEDULES = int(os.environ.get("AIMSCOPE_CHAOS_SCHEDULES", "25"))
 SEED = int(os.environ.get("AIMSCOPE_CHAOS_SEED", "7"))
+_LOSSES = max(6, SCHEDULES // 10)
+"""Schedules in which a spoilt collector has to be caught, and in which power is lost."""
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 + 30 * SCHEDULES)]
 
 
@@ -64,13 +66,13 @@ def test_nothing_acknowledged_is_lost_and_nothing_counted_twice(where: str, tmp_
 
 
 def _detected(where: str, folder: Path, spoil: str, lose: Callable[[int], None] | None, shim: Path | None) -> list[str]:
-    """What the same test finds with a collector that is spoilt; at most ten schedules."""
+    """What the same test finds with a collector that is spoilt; at most a few schedules."""
     place = Place(where, folder / "place")
     crowd = Crowd(where, place.keys, 16, SEED)
     environment = power.environment(shim, folder) if shim else {}
     if shim:
         power.begin(folder, Path(where))
-    for number in range(10):
+    for number in range(_LOSSES):
         schedule = Schedule(number)
         with running(place, fatal=schedule.fatal, spoil=spoil, environment=environment) as collector:
             asyncio.run(_report(crowd, collector, schedule.seconds))

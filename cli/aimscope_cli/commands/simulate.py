@@ -117,7 +117,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     inner = group.exceptions[0]
     if isinstance(inner, BaseExceptionGroup):
         return _first(inner)
-    return inner if isinstance(inner, Failure) else Failure(f"the collector cannot be asked: {inner}", status=1)
+    return inner if isinstance(inner, Failure) else Failure(f"the collector cannot be asked: {inner!r}", status=1)
 
 
 def _token(text: str, file: Path | None) -> str:
@@ -149,7 +149,8 @@ def _show(told: dict[str, Any], verdict: Verdict | None, *, as_json: bool) -> No
         return
     say(
         f"{played.agents:,} agents enrolled, {played.reports:,} reports with {played.rows:,} rows in {seconds:,} s; "
-        f"{played.repeated:,} sent again, {played.put_off:,} put off, {played.clones:,} copies of a golden image"
+        f"{played.repeated:,} sent again, {played.put_off:,} put off, {played.unanswered:,} unanswered, "
+        f"{played.clones:,} copies of a golden image"
     )
     if verdict is None:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ from aimscope_collector.store.writer import Unacceptable, Unavailable
 from aimscope_signatures import wire
 
 _decode = msgspec.json.Decoder(wire.CheckIn).decode
+_BITS: Final = (1 << 30) - 1
+"""A small number: there is one for each agent."""
 _WAITS = "Somebody has yet to let this agent in."
 _CLONE = "Another machine uses this agent's identity: whichever is the copy has to enrol anew."
 
@@ -37,7 +40,8 @@ async def check_in(context: Context, identity: Identity, body: bytes) -> wire.Pa
     if clone:
         context.presence.cloned(identity.id, now)
     committed = await _committed(context, identity, said)
-    sign = Sign(now, said.sent - now, said.pending, said.epoch, committed or 0)
+    epoch = identity.epoch if identity.epoch == said.epoch else said.epoch  # one text for both
+    sign = Sign(now, said.sent - now, said.pending, epoch, committed or 0)
     context.presence.seen(identity.id, sign)
     _describe(context, identity, said, now)
     if said.new_secret:
@@ -88,14 +92,18 @@ def _sequence(engine: sa.Engine, agent: int, epoch: str) -> int:
 
 
 def _describe(context: Context, identity: Identity, said: wire.CheckIn, now: int) -> None:
-    """Note what an agent says of itself where that has changed, and its addresses now and then."""
+    """Note what an agent says of itself, and where it belongs, where that has changed; its addresses now and then."""
     versions = tuple(sorted(said.versions.items()))
     described = hash(
-        (said.platform, said.version, said.notices, said.acknowledges_policy, said.addresses, said.name, versions)
+        (
+            *(said.platform, said.version, said.notices, said.acknowledges_policy, said.addresses, said.name, versions),
+            *(context.places.number, (now + identity.id) // context.limits.restamp),
+        )
     )
-    if described == identity.described and now - identity.stamped_at < context.limits.restamp:
+    described &= _BITS
+    if described == identity.described:
         return
-    identity.described, identity.stamped_at = described, now
+    identity.described = described
     names = [name for name in (*said.addresses, said.name) if name]
     context.presence.says(
         identity.id,
@@ -108,6 +116,7 @@ def _describe(context: Context, identity: Identity, said: wire.CheckIn, now: int
             at=now,
             asset=identity.asset,
             addresses=sorted({context.door.asset_pseudonym(name) for name in names}),
+            place=context.places.asked(said.name, said.addresses),
         ),
     )
 

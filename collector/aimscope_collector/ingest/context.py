@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from aimscope_collector.door import Door
 from aimscope_collector.ingest.directory import Directory
 from aimscope_collector.ingest.limits import Bucket, Limits
+from aimscope_collector.ingest.placing import Deciding, Places
 from aimscope_collector.ingest.remembered import Recent, Remembered
 from aimscope_collector.store.agents import Known
 from aimscope_collector.store.presence import News, Presence, write
@@ -24,6 +25,8 @@ from aimscope_signatures.matcher import Matcher
 
 _TICK: Final = 0.4
 """Seconds between looks at what has changed: a revocation is in force everywhere within a second."""
+_PLACES: Final = 12
+"""Beats between two looks at what decides where devices belong: five seconds."""
 _PRUNE: Final = 150
 """Beats between two prunings: a minute."""
 _ADDRESSES: Final = 4_096
@@ -41,6 +44,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     writer: Writer
     presence: Presence
     directory: Directory
+    places: Places
     remembered: Remembered
     matcher: Callable[[], Matcher]
     now: Callable[[], int]
@@ -76,6 +80,7 @@ def assemble(
         writer=writer or Writer(engine),
         presence=Presence(),
         directory=Directory(chosen),
+        places=Places(),
         remembered=Remembered(),
         matcher=matcher,
         now=now,
@@ -111,9 +116,20 @@ async def refresh(context: Context) -> None:
         context.remembered.clear()
 
 
+async def relearn(context: Context) -> None:
+    """Learn by what devices are placed now. Raises what the database raises."""
+    context.places.apply(await asyncio.to_thread(_deciding, context))
+
+
 def _load(context: Context) -> None:
     with context.engine.connect() as connection:
         context.directory.load(connection)
+        context.places.apply(context.places.read(connection, context.now()))
+
+
+def _deciding(context: Context) -> Deciding:
+    with context.engine.connect() as connection:
+        return context.places.read(connection, context.now())
 
 
 def _news(context: Context) -> tuple[list[Known], dict[str, wire.Feed], int]:
@@ -128,6 +144,8 @@ async def _beat(context: Context) -> None:
         await asyncio.sleep(_TICK)
         with contextlib.suppress(sa.exc.SQLAlchemyError):  # the next beat tries again
             await refresh(context)
+            if number % _PLACES == 0:
+                await relearn(context)
         if number % _PRUNE == 0:
             context.directory.prune(asyncio.get_running_loop().time())
         if number % 2 and len(context.presence) and (flushing is None or flushing.done()):

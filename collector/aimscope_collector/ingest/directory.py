@@ -25,7 +25,7 @@ class Identity:
 
     __slots__ = (
         *("acknowledged", "approved", "asset", "committed", "described", "epoch", "epoch_id", "id", "machine"),
-        *("next_secret", "previous", "refusal", "rotated_at", "secret", "stamped_at", "uid"),
+        *("next_secret", "previous", "refusal", "rotated_at", "secret", "uid"),
     )
 
     def __init__(self, known: Known) -> None:
@@ -36,8 +36,8 @@ class Identity:
         """Its id; 0 where that has to be looked up."""
         self.committed = known.sequence
         self.acknowledged = 0
-        self.described = 0
-        self.stamped_at = 0
+        self.described = -1
+        """Of what it said of itself last, and of the hour: in few bits."""
         self.update(known)
 
     def update(self, known: Known) -> None:

@@ -13,8 +13,9 @@ from aimscope_collector.ingest.context import Context
 from aimscope_collector.ingest.limits import Bucket
 from aimscope_collector.ingest.problems import Refusal
 from aimscope_collector.ingest.writing import unavailable
-from aimscope_collector.store import agents, enrolment
+from aimscope_collector.store import agents, enrolment, placing
 from aimscope_collector.store.agents import Known
+from aimscope_collector.store.placing import Asked
 from aimscope_collector.store.writer import Unacceptable, Unavailable
 from aimscope_signatures import wire
 
@@ -28,7 +29,8 @@ async def enrol(context: Context, address: str, body: bytes) -> wire.Enrolled:
         request = _decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Refusal("malformed", str(error)[:200]) from None
-    work = functools.partial(_enrol, request, context.door, address, context.now())
+    place = context.places.asked(request.name, request.addresses)
+    work = functools.partial(_enrol, request, context.door, place, address, context.now())
     try:
         known = await context.writer.run(work)
     except enrolment.Refused as refused:
@@ -60,9 +62,10 @@ def _admitted(context: Context, address: str) -> Bucket:
     return failures
 
 
-def _enrol(request: wire.Enrol, door: Door, address: str, now: int, connection: sa.Connection) -> Known:
+def _enrol(request: wire.Enrol, door: Door, place: Asked, address: str, now: int, connection: sa.Connection) -> Known:
     enrolment.enrol(connection, request, door=door, address=address, now=now)
     known = agents.find(connection, request.agent)
     if known is None:
         raise LookupError(request.agent)
+    placing.settle(connection, {known.id: place})
     return known

@@ -16,6 +16,8 @@ from aimscope_collector.store.tables.review import FINDING
 from aimscope_collector.store.tables.sightings import EVIDENCE, SIGHTING, SUBJECT
 
 _TOLD: Final = 20
+_AT_ONCE: Final = 500
+"""Machines whose rows are asked for together: the table's key begins with the month."""
 Row = tuple[str, int, str, str, str, str, str]
 """Epoch, month, asset, service, kind, fields, subject: as the database knows them."""
 
@@ -45,24 +47,37 @@ class Verdict(msgspec.Struct, kw_only=True):
         return not self.wrong and self.rows_true == self.rows_kept
 
 
+def unjudged(connection: sa.Connection) -> int:
+    """Services of which something was reported, and of which there is no finding yet."""
+    found = sa.select(FINDING.c.service).where(FINDING.c.present == 1)
+    reported = sa.select(sa.func.count(sa.distinct(EVIDENCE.c.service)))
+    wanted = reported.where(EVIDENCE.c.service != "", EVIDENCE.c.service.not_in(found))
+    return connection.execute(wanted).scalar_one()
+
+
 def compare(
     connection: sa.Connection, fleet: Fleet, names: Mapping[tuple[int, int], tuple[str, str]], door: Door
 ) -> Verdict:
     """Every row of every machine. ``names`` gives agent and epoch of a machine's ledger, by its number and which."""
-    verdict = Verdict()
+    verdict = Verdict(machines=len(fleet.machines))
     verdict.agents = connection.execute(sa.select(sa.func.count()).select_from(AGENT)).scalar_one()
     verdict.services_found = connection.execute(
         sa.select(sa.func.count(sa.distinct(FINDING.c.service))).where(FINDING.c.present == 1, FINDING.c.service != "")
     ).scalar_one()
-    services: tuple[set[str], set[str]] = (set(), set())
-    for machine in fleet.machines:
-        verdict.machines += 1
-        true = _expected(fleet, machine, names, door)
-        kept = dict(_kept(connection, [names[machine.number, which][0] for which in _ledgers(machine, names)]))
-        _judge(verdict, machine, true, kept)
-        for found, rows in zip(services, (true, kept), strict=True):
-            found.update(row[3] for row in rows if row[3])
-    verdict.services_true, verdict.services_kept = len(services[0]), len(services[1])
+    true_services: set[str] = set()
+    kept_services: set[str] = set()
+    for at in range(0, len(fleet.machines), _AT_ONCE):
+        machines = fleet.machines[at : at + _AT_ONCE]
+        uids = {names[key][0]: machine for machine in machines for key in _ledgers(machine, names)}
+        kept: dict[int, dict[Row, Total]] = {}
+        for uid, row, total in _kept(connection, list(uids)):
+            kept.setdefault(uids[uid].number, {})[row] = total
+        for machine in machines:
+            true, here = _expected(fleet, machine, names, door), kept.get(machine.number, {})
+            _judge(verdict, machine, true, here)
+            true_services.update(row[3] for row in true if row[3])
+            kept_services.update(row[3] for row in here if row[3])
+    verdict.services_true, verdict.services_kept = len(true_services), len(kept_services)
     return verdict
 
 
@@ -80,8 +95,8 @@ def _judge(verdict: Verdict, machine: Machine, true: Mapping[Row, Total], kept: 
                 verdict.examples.append(f"{machine.name} {row[1:6]}: true {true.get(row)}, kept {kept.get(row)}")
 
 
-def _ledgers(machine: Machine, names: Mapping[tuple[int, int], tuple[str, str]]) -> list[int]:
-    return [which for which in (0, 1) if (machine.number, which) in names]
+def _ledgers(machine: Machine, names: Mapping[tuple[int, int], tuple[str, str]]) -> list[tuple[int, int]]:
+    return [(machine.number, which) for which in (0, 1) if (machine.number, which) in names]
 
 
 def _expected(
@@ -103,7 +118,7 @@ def _expected(
     return rows
 
 
-def _kept(connection: sa.Connection, agents: list[str]) -> Iterator[tuple[Row, Total]]:
+def _kept(connection: sa.Connection, agents: list[str]) -> Iterator[tuple[str, Row, Total]]:
     c = SIGHTING.c
     joined = (
         SIGHTING.join(AGENT, AGENT.c.id == c.agent)
@@ -115,6 +130,8 @@ def _kept(connection: sa.Connection, agents: list[str]) -> Iterator[tuple[Row, T
     named = (c.asset == AGENT.c.asset, c.subject == 0)
     columns = (c.count, c.first, c.last, c.days, c.bytes_out)
     keys = (EPOCH.c.value, c.month, ASSET.c.pseudonym, EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields)
-    wanted = sa.select(*named, *keys, SUBJECT.c.pseudonym, *columns).select_from(joined).where(AGENT.c.uid.in_(agents))
-    for own, nobody, epoch, month, asset, service, kind, fields, subject, *values in connection.execute(wanted):
-        yield (epoch, month, "" if own else asset, service, kind, fields, "" if nobody else subject), Total(*values)
+    wanted = sa.select(AGENT.c.uid, *named, *keys, SUBJECT.c.pseudonym, *columns).select_from(joined)
+    rows = connection.execute(wanted.where(AGENT.c.uid.in_(agents)))
+    for uid, own, nobody, epoch, month, asset, service, kind, fields, subject, *values in rows:
+        row = (epoch, month, "" if own else asset, service, kind, fields, "" if nobody else subject)
+        yield uid, row, Total(*values)

@@ -80,7 +80,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 def turn(engine: sa.Engine) -> Iterator[None]:
     """Be the one of this process who writes, after those who asked before: for whoever begins transactions itself.
 
-    PostgreSQL takes many writers at once. Raises ``sqlalchemy.exc.TimeoutError``.
+    PostgreSQL takes many writers at once. Raises ``OperationalError``, as SQLite does, after waiting for too long.
     """
     turns = _TURNS.get(engine)
     if turns is None:
@@ -90,7 +90,8 @@ def turn(engine: sa.Engine) -> Iterator[None]:
         try:
             stack.enter_context(turns.turn(_PATIENCE))
         except TimeoutError:
-            raise sa.exc.TimeoutError("the database is busy with another writer") from None
+            busy = TimeoutError("the database is busy with another writer")
+            raise sa.exc.OperationalError("begin immediate", None, busy) from None
         yield
 
 

@@ -137,7 +137,8 @@ def _asset(connection: sa.Connection, request: wire.Enrol, door: Door, now: int)
 
 def _place(connection: sa.Connection, asset: int, token: sa.Row[Any], now: int) -> None:
     """The device is managed now, and in the token's unit unless somebody whose word counts more has said otherwise."""
-    connection.execute(ASSET.update().where(ASSET.c.id == asset).values(managed=True, source="agent", last_seen=now))
+    ours_now = {"managed": True, "source": "agent", "merged_into": None, "last_seen": now}
+    connection.execute(ASSET.update().where(ASSET.c.id == asset).values(**ours_now))
     if token.unit is not None:
         ours = sa.or_(ASSET.c.unit.is_(None), ASSET.c.unit_by.in_(("", "token", "rule", "tag")))
         connection.execute(ASSET.update().where(ASSET.c.id == asset, ours).values(unit=token.unit, unit_by="token"))

@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from aimscope_collector.retention import Cutoffs
-from aimscope_collector.store import audit
+from aimscope_collector.store import audit, unused
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.fleet import AGENT, ASSET_ADDRESS
 from aimscope_collector.store.tables.sending import ALERT, OUTBOX
@@ -29,6 +29,7 @@ def expire(engine: sa.Engine, before: Cutoffs, *, now: int) -> dict[str, int]:
     for table, remove in _steps(engine, before):
         with writing(engine) as connection:
             gone[table] = gone.get(table, 0) + remove(connection)
+    gone |= unused.remove(engine, now=now)
     gone = {table: rows for table, rows in gone.items() if rows}
     if gone:
         with writing(engine) as connection:

@@ -158,10 +158,21 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[s
 def _ids(
     connection: sa.Connection, column: sa.Column[Any], wanted: Iterable[K], number: sa.ColumnElement[Any] | None = None
 ) -> dict[K, int]:
+    """Those that are there. Retention leaves alone what was asked for, or has removed it already: then it is not."""
     keys = list(wanted)
-    what = column.table.c.id if number is None else number
+    table = column.table
+    what = table.c.id if number is None else number
     found: dict[K, int] = {}
+    idle: list[K] = []
     for at in range(0, len(keys), _CHUNK):
-        rows = connection.execute(sa.select(column, what).where(column.in_(keys[at : at + _CHUNK])))
-        found.update((row[0], row[1]) for row in rows)
+        query = sa.select(column, what, table.c.idle_since).where(column.in_(keys[at : at + _CHUNK]))
+        for key, id_, idle_since in connection.execute(query):
+            found[key] = id_
+            if idle_since is not None:
+                idle.append(key)
+    for at in range(0, len(idle), _CHUNK):
+        some = sorted(idle[at : at + _CHUNK])  # type: ignore[type-var]
+        wake = sa.update(table).where(column.in_(some)).values(idle_since=None).returning(column)
+        for gone in set(some).difference(connection.execute(wake).scalars()):
+            del found[gone]
     return found

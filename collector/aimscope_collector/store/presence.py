@@ -13,7 +13,9 @@ from typing import Final
 import msgspec
 import sqlalchemy as sa
 
+from aimscope_collector.store import placing
 from aimscope_collector.store.database import is_sqlite
+from aimscope_collector.store.placing import Asked
 from aimscope_collector.store.sightings import insert_into
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, ASSET_ADDRESS
 
@@ -21,7 +23,7 @@ _MOST: Final = 200_000
 _CHUNK: Final = 5_000
 
 
-class Sign(msgspec.Struct, frozen=True):
+class Sign(msgspec.Struct, frozen=True, gc=False):
     """The latest of one agent. ``epoch`` empty: nothing new is known of its ledger."""
 
     last_seen: int
@@ -44,6 +46,8 @@ class Said(msgspec.Struct, frozen=True):
     asset: int
     addresses: Sequence[str] = ()
     """Pseudonyms of the addresses and the name it has."""
+    place: Asked | None = None
+    """Where its device belongs."""
 
 
 class News(msgspec.Struct, frozen=True):
@@ -152,6 +156,7 @@ def _write_said(connection: sa.Connection, said: Sequence[tuple[int, Said]]) -> 
         ASSET.update().where(ASSET.c.id == sa.bindparam("id_")).values(last_seen=sa.bindparam("at_")),
         sorted(seen, key=lambda row: row["id_"]),
     )
+    placing.settle(connection, {agent: each.place for agent, each in said if each.place is not None})
     times = {(pseudonym, each.asset): each.at for _, each in said for pseudonym in each.addresses}
     if times:
         insert = insert_into(connection, ASSET_ADDRESS)

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from aimscope_collector.accounts import Principal
 from aimscope_collector.ingest.context import flush, refresh
 from aimscope_collector.ingest.limits import Limits
-from aimscope_collector.store import agents, feeds, interning
+from aimscope_collector.store import agents, feeds, privacy
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.tables.fleet import EPOCH
 from tests.collector.fleet.at_the_door import (
@@ -31,6 +32,7 @@ from tests.collector.fleet.at_the_door import (
     token,
 )
 
+ROOT = Principal(account=1, name="root", roles=("admin",))
 Story = Callable[[httpx.AsyncClient, Agent], Awaitable[None]]
 
 
@@ -260,10 +262,10 @@ def test_what_is_erased_is_forgotten_by_a_collector_that_remembered_it(database:
             await agent.enrol(token(database))
             await agent.report(1, facts=[FACT], cells=[cell(subject="alice")])
             with writing(database) as connection:
-                connection.exec_driver_sql("update subject set erased_at = 1")
-                interning.forget(connection)
+                person = DOOR.person_pseudonym("alice")
+                assert privacy.erase(connection, pseudonym=person, by=ROOT, reason="Asked by letter.", at=NOW) == 1
             await refresh(context)
             await agent.report(2, facts=[FACT], cells=[cell(subject="alice", count=9)])
 
     asyncio.run(main())
-    assert rows(database, "select subject from sighting where count = 9") == [(0,)]
+    assert rows(database, "select subject, count from sighting") == [(0, 9)]

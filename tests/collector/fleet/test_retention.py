@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from aimscope_collector.door import Veiled
 from aimscope_collector.retention import Retention, cutoffs
-from aimscope_collector.store import audit, expiry
+from aimscope_collector.store import audit, expiry, interning, settings
 from aimscope_collector.store.database import writing
+from aimscope_collector.store.tables.fleet import ASSET
 from aimscope_collector.store.tables.review import FINDING
 from aimscope_collector.store.tables.sending import ALERT, OUTBOX
-from aimscope_collector.store.tables.sightings import COVERAGE, DETAIL, RUN, SIGHTING, USAGE_DAY
+from aimscope_collector.store.tables.sightings import COVERAGE, DETAIL, EVIDENCE, RUN, SIGHTING, SUBJECT, USAGE_DAY
 from tests.collector.fleet.planted import DAY, NOW, Planted
 
 
@@ -78,3 +80,81 @@ def test_what_waits_to_be_delivered_waits(fleet: Planted) -> None:
     expiry.expire(fleet.engine, cutoffs(Retention(), NOW), now=NOW)
     with fleet.engine.connect() as connection:
         assert connection.execute(sa.select(OUTBOX.c.event)).scalars().all() == ["ancient-waits"]
+
+
+def _named(fleet: Planted) -> tuple[int, int, int]:
+    """Evidence, people and devices that gateways saw."""
+    tables = (EVIDENCE, SUBJECT, ASSET)
+    with fleet.engine.connect() as connection:
+        where = (sa.true(), SUBJECT.c.id != 0, ASSET.c.source == "gateway")
+        count = [
+            sa.select(sa.func.count()).select_from(one).where(which) for one, which in zip(tables, where, strict=True)
+        ]
+        evidence, people, devices = (connection.execute(each).scalar_one() for each in count)
+    return evidence, people, devices
+
+
+def _wanted(agent: int, name: str) -> interning.Wanted:
+    one = interning.Evidence(key=name.encode().ljust(16), service=name, kind="dns.query", fields="{}")
+    veiled = Veiled(f"p-{name}", b"sealed")
+    device = Veiled(f"d-{name}", b"sealed")
+    return interning.Wanted(
+        agent=agent,
+        at=NOW,
+        evidence={one.key: (one, one)},
+        subjects={veiled.pseudonym: lambda: veiled},
+        assets={device.pseudonym: lambda: device},
+    )
+
+
+def _expire(fleet: Planted, now: int) -> dict[str, int]:
+    return expiry.expire(fleet.engine, cutoffs(Retention(), now), now=now)
+
+
+def test_what_nobody_names_any_more_goes_the_day_after(fleet: Planted) -> None:
+    agent = fleet.agent("a")
+    with writing(fleet.engine) as connection:
+        interning.intern(connection, _wanted(agent, "x"))
+        interning.intern(connection, _wanted(agent, "erased"))
+        connection.execute(SUBJECT.update().where(SUBJECT.c.pseudonym == "p-erased").values(erased_at=NOW))
+        before = settings.number(connection, interning.VERSION)
+    assert _expire(fleet, NOW) == {}
+    assert _expire(fleet, NOW + 60) == {}
+    assert _named(fleet) == (2, 2, 2)
+    with fleet.engine.connect() as connection:
+        assert settings.number(connection, interning.VERSION) > before, "collectors forget the ids"
+    assert _expire(fleet, NOW + DAY) == {"evidence": 2, "subject": 1, "asset": 2}
+    assert _named(fleet) == (0, 1, 0)
+    with writing(fleet.engine) as connection:
+        again = interning.intern(connection, _wanted(agent, "x"))
+    assert (len(again.evidence), len(again.subjects), len(again.assets)) == (1, 1, 1)
+
+
+def test_what_is_named_again_stays(fleet: Planted) -> None:
+    agent = fleet.agent("a")
+    with writing(fleet.engine) as connection:
+        first = interning.intern(connection, _wanted(agent, "x"))
+    _expire(fleet, NOW)
+    with writing(fleet.engine) as connection:
+        assert interning.intern(connection, _wanted(agent, "x")) == first
+    assert _expire(fleet, NOW + DAY) == {}
+    assert _named(fleet) == (1, 1, 1)
+
+
+def test_what_a_total_names_stays_whoever_wrote_it(fleet: Planted) -> None:
+    agent = fleet.agent("a")
+    with writing(fleet.engine) as connection:
+        found = interning.intern(connection, _wanted(agent, "x"))
+    _expire(fleet, NOW)
+    ids = {
+        "evidence": next(iter(found.evidence.values())),
+        "subject": next(iter(found.subjects.values())),
+        "asset": next(iter(found.assets.values())),
+    }
+    with writing(fleet.engine) as connection:
+        total = {"month": 202611, "agent": agent, "epoch": 1, "count": 1, "first": NOW, "last": NOW, "days": 1}
+        connection.execute(SIGHTING.insert().values(**total, **ids, identity=0, presence=0))
+    assert _expire(fleet, NOW + DAY) == {}
+    assert _named(fleet) == (1, 1, 1)
+    with fleet.engine.connect() as connection:
+        assert connection.execute(sa.select(EVIDENCE.c.idle_since)).scalars().all() == [None]

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -58,10 +59,11 @@ def test_who_gives_up_does_not_keep_the_others_from_it() -> None:
 
 def test_a_write_gets_its_turn_beside_a_writer_that_never_rests(database: sa.Engine) -> None:
     order: list[str] = []
-    asked = threading.Event()
+    began, asked = threading.Event(), threading.Event()
 
     def report(number: int, connection: sa.Connection) -> None:
         if number == 0:
+            began.set()
             asked.wait(60)
         settings.write(connection, f"report{number}", "")
         order.append(f"report{number}")
@@ -79,7 +81,7 @@ def test_a_write_gets_its_turn_beside_a_writer_that_never_rests(database: sa.Eng
         writer = Writer(database, most_rows=1)
         writer.start()
         reports = [asyncio.create_task(writer.run(functools.partial(report, number))) for number in range(40)]
-        await asyncio.sleep(0)
+        await asyncio.to_thread(began.wait, 60)
         thread = threading.Thread(target=person)
         thread.start()
         await asyncio.to_thread(_until, waits)
@@ -93,9 +95,19 @@ def test_a_write_gets_its_turn_beside_a_writer_that_never_rests(database: sa.Eng
     assert order.index("person") <= 3
 
 
-def test_databases_do_not_wait_for_each_other(where: str, tmp_path: object) -> None:
+def test_databases_do_not_wait_for_each_other(where: str, tmp_path: Path) -> None:
     one, other = connect(where), connect(f"{tmp_path}/other.db")
     with turn(one), turn(other):
         pass
     one.dispose()
     other.dispose()
+
+
+def test_a_writer_that_does_not_end_is_said_as_sqlite_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "_PATIENCE", 0.01)
+    engine = connect(str(tmp_path / "c.db"))
+    with writing(engine), pytest.raises(sa.exc.OperationalError, match="busy"), writing(engine):
+        raise AssertionError
+    with writing(engine):
+        pass
+    engine.dispose()

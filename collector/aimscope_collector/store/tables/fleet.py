@@ -42,6 +42,7 @@ ASSET = table(
     Column("merged_into", Id, ForeignKey("asset.id")),
     Column("first_seen", Long, nullable=False),
     Column("last_seen", Long, nullable=False),
+    Column("idle_since", Long),  # when no total named it any more, see store/unused.py
 )
 
 ASSET_ADDRESS = table(

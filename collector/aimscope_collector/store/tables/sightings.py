@@ -25,6 +25,7 @@ EVIDENCE = table(
     Column(
         "withdrawn", Boolean, nullable=False, server_default=sa.false()
     ),  # the catalogue says so no more: not counted
+    Column("idle_since", Long),  # when no total named it any more, see store/unused.py
     sa.Index("ix_evidence_service", "service"),
 )
 
@@ -35,6 +36,7 @@ SUBJECT = table(
     Column("sealed", LargeBinary),  # the account's name, to the reveal key
     Column("groups", Json, nullable=False, server_default="[]"),
     Column("erased_at", Long),  # its rows went to the machine itself, and what still comes goes there too
+    Column("idle_since", Long),
 )
 
 SIGHTING = table(
