@@ -31,7 +31,8 @@ def postgresql() -> Iterator[str]:
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    memory = Path("/dev/shm")  # each test has a database of its own: on a disk, making them takes most of the time
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory if os.access(memory, os.W_OK) else None))
     as_user: list[str] = []
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
@@ -87,10 +88,8 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     )
     with server.connect() as connection:
         connection.exec_driver_sql(f"create database {name}")
-    yield template.format(name=name)
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"drop database {name} with (force)")
     server.dispose()
+    yield template.format(name=name)  # it goes with the server: dropping it waits for a checkpoint
 
 
 @pytest.fixture
