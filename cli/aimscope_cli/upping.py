@@ -72,14 +72,26 @@ def show(place: Path) -> int:
             if found != count:
                 count, since = found, time.monotonic()
             time.sleep(0.25)
+    status = 0
     try:
         list_findings(folder=place)
     except typer.Exit as end:
-        return int(end.exit_code)
-    return 0
+        status = int(end.exit_code)
+    _say_blind_spots(place)
+    return status
+
+
+def _say_blind_spots(place: Path) -> None:
+    """What could not be looked at today: never shown as nothing found."""
+    from aimscope_collector.store import coverage
+
+    with opened(place, None) as engine, engine.connect() as connection:
+        missed = [gap for gap in coverage.gaps(connection, since=now()) if gap.reason]
+    for gap in missed:
+        hint(f"Not all looked at: {gap.sensor}: {gap.reason}{f' ({gap.remedy})' if gap.remedy else ''}")
 
 
 def say_where(url: str, place: Path) -> None:
     """How to go on."""
-    say(f"The collector answers at {url}; its API is described at {url}/api/v1/schema/openapi.json.")
+    say(f"The collector answers at {url}; its API is described at {url}/api/v1/openapi.json.")
     hint(f"aimscope findings list --folder {place} shows what is found; Ctrl-C stops collector and agent.")
