@@ -79,6 +79,7 @@ def main() -> int:
             name = "chat.openai.com" if number % 2 else "example.org"
             line = f"<30>Nov 10 10:00:{number:02} gw dnsmasq[1]: query[A] {name} from 10.0.0.5"
             one.sendto(line.encode(), ("127.0.0.1", SYSLOG))
+    time.sleep(3)  # syslog over UDP has no acknowledgement: what came in the last second before the end may be lost
     agent.send_signal(signal.SIGTERM)
     return agent.wait(PATIENCE)
 

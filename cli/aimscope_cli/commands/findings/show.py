@@ -8,6 +8,7 @@ import typer
 
 from aimscope_cli.asking import Authority, Collector, Folder, KeyFile, asked
 from aimscope_cli.collecting import Json, moment
+from aimscope_cli.digest import number
 from aimscope_cli.output import emit_json, say
 
 app = typer.Typer(add_completion=False)
@@ -44,8 +45,8 @@ def _text(found: dict[str, Any]) -> None:
     say(f"  {one['verdict']} in {one['unit'] or 'no unit'}; risk {one['risk']} ({one['score']} of 25)")
     for reason in one["reasons"]:
         say(f"  {reason}")
-    count = f"fewer than {one['fewer_than']}" if one["assets"] is None else one["assets"]
-    say(f"  on {count} devices, from {moment(one['first'])} to {moment(one['last'])} UTC")
+    count = f"fewer than {one['fewer_than']} devices" if one["assets"] is None else number(one["assets"], "device")
+    say(f"  on {count or 'no device'}, from {moment(one['first'])} to {moment(one['last'])} UTC")
     say(f"State: {standing['state']}" + (f", by {standing['by']}" if standing["by"] else ""))
     if standing["reason"]:
         say(f"  {standing['reason']}")
