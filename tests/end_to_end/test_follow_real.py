@@ -387,7 +387,7 @@ def test_300_mb_from_the_beginning(folder: Path) -> None:
     with watched.open("wb") as told, (folder / "watch.said").open("wb") as said:
         watch = [program.AIMSCOPE, "watch", "--once", "--log", log, "--state", folder / "kept", "--json", "--quiet"]
         done = subprocess.run(
-            [sys.executable, "-c", MEASURED, folder / "peak", *watch],
+            [sys.executable, "-c", MEASURED, str(folder / "peak"), *map(str, watch)],
             env=program.environment(folder / "home", folder),
             stdout=told,
             stderr=said,
