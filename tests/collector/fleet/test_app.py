@@ -162,6 +162,21 @@ def test_tls_is_1_3_and_a_client_without_its_certificate_gets_no_answer(tmp_path
             assert client.get(f"https://localhost:{port}/api/v1/health").status_code == 200
 
 
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    """What Python 3.13 demands of an authority's certificate."""
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
 def _certificates(folder: Path) -> tuple[Path, Path, Path]:
     """An authority, and a certificate by it with its key, good for servers and clients."""
     start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
@@ -178,6 +193,9 @@ def _certificates(folder: Path) -> tuple[Path, Path, Path]:
             .not_valid_after(start + datetime.timedelta(days=2))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by_key.public_key()), critical=False)
+            .add_extension(_usage(authority=authority), critical=True)
             .sign(by_key, None)
         )
         path = folder / f"{name}.crt"
