@@ -20,7 +20,7 @@ from aimscope_collector.store.writer import Writer
 
 def _until(condition: object) -> None:
     assert callable(condition)
-    for _ in range(3_000):
+    for _ in range(9_000):
         if condition():
             return
         time.sleep(0.01)
