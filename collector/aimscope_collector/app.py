@@ -14,7 +14,6 @@ from litestar import Litestar
 from nacl.public import PrivateKey
 
 from aimscope_collector import feeds, founding, keys
-from aimscope_collector.alerting import Alerting
 from aimscope_collector.background import Background, Inbox, Noting
 from aimscope_collector.deliver import Transport, configured, deliver
 from aimscope_collector.from_catalogue import services_of
@@ -25,7 +24,7 @@ from aimscope_collector.ingest.context import Context, assemble, serving
 from aimscope_collector.ingest.limits import Limits
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.reconciling import Knowledge, Reconciler
-from aimscope_collector.store import decisions, migrate
+from aimscope_collector.store import decisions, migrate, watching
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.findings import Changes
 from aimscope_signatures import bundle
@@ -132,7 +131,11 @@ def assembled(
         limits=limits,
         writer=Noting(engine, inbox.note),
     )
-    alerting = Alerting(engine, destinations=transports, now=now)
+
+    def look() -> None:
+        with writing(engine) as connection:
+            watching.look(connection, now=now(), destinations=transports)
+
     background = Background(
         engine,
         reconciler=reconciler,
@@ -142,7 +145,7 @@ def assembled(
         catalogue=packed,
         signing=signing,
         now=now,
-        jobs={"alerts": (_ALERTS, alerting.look)},
+        jobs={"alerts": (_ALERTS, look)},
         apart={"delivery": (_DELIVERY, lambda: deliver(engine, transports, now=now))} if transports else {},
     )
     api = make_api(given)

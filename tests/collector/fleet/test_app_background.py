@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from aimscope_collector import rolling_up
-from aimscope_collector.alerting import Alerting
+from aimscope_collector.alerts import Alert
 from aimscope_collector.background import Background, Inbox
 from aimscope_collector.reconciling import Reconciler
 from aimscope_collector.review import Decision
-from aimscope_collector.store import alerts, decisions, inventories, outbox
+from aimscope_collector.store import alerts, decisions, inventories, outbox, watching
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.sending import OUTBOX
 from aimscope_collector.store.tables.sightings import USAGE_DAY
@@ -114,14 +114,17 @@ def test_a_failure_leaves_what_waits_for_the_next_time(collector: Collector, fle
 
 
 def test_somebody_is_told_once_of_what_is_new(collector: Collector, fleet: Planted) -> None:
-    alerting = Alerting(collector.engine, destinations=["mail"], now=lambda: collector.now)
+    def look() -> list[Alert]:
+        with writing(collector.engine) as connection:
+            return watching.look(connection, now=collector.now, destinations=["mail"])
+
     collector.background.judge()
-    alerting.look()
+    look()
     fleet.saw(fleet.agent("h2", "apac"), "chatgpt", "application", id="dpkg:chatgpt", presence="used")
     fleet.reconcile(now=collector.now)
-    told = alerting.look()
+    told = look()
     assert {alert.rule for alert in told} >= {"new_service"}
-    assert alerting.look() == []
+    assert look() == []
     with collector.engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(OUTBOX)).scalar_one() >= len(told)
         assert alerts.told(connection)
