@@ -125,8 +125,19 @@ def test_stopped_by_hand_it_reports_what_it_has(machine: Machine) -> None:
 
 
 def _connects(pid: int) -> bool:
-    """Whether a scan has begun: its event loop waits for connections."""
-    return any("eventpoll" in str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir())
+    """Whether a scan has begun: its event loop waits for connections. What it closes while we look is passed over."""
+    try:
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+    return any("eventpoll" in _aim(link) for link in links)
+
+
+def _aim(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 def _below(pid: int) -> Iterator[int]:
