@@ -23,7 +23,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     ``now`` is the time in seconds since 1970 UTC, ``randomness`` gives so many bytes, ``private_key`` opens
     names and raises ``keys.KeysError`` where it is kept elsewhere. ``touch`` asks for reconciliation of
     services (``None``: of all). ``used`` notes that a key was used,
-    ``preview`` judges by an inventory that is not in force: finding → verdict.
+    ``preview`` judges by an inventory that is not in force: finding → verdict. ``sign_report`` gives an Ed25519
+    signature and the public key that checks it, and raises ``feeds.FeedsError`` where the key is kept elsewhere.
     """
 
     engine: sa.Engine
@@ -38,6 +39,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     used: Callable[[int], None]
     preview: Callable[[Inventory], dict[str, str]]
     publish_policy: Callable[[sa.Connection, bytes, str], int]
+    sign_report: Callable[[bytes], tuple[bytes, bytes]]
 
 
 Here: TypeAlias = NamedDependency[Given]
