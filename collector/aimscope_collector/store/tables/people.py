@@ -1,6 +1,6 @@
 """People and programs that may ask, and the record of what they did.
 
-Owners: ``store/accounts.py``, ``store/audit.py``.
+Owners: ``store/accounts.py``, ``store/sessions.py``, ``store/codes.py``, ``store/sign_on.py``, ``store/audit.py``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,22 @@ ACCOUNT = table(
     Column("roles", Json, nullable=False),
     Column("must_change", Boolean, nullable=False, server_default=sa.false()),
     Column("totp", Text),  # sealed
+    Column("totp_at", Long),  # when it was confirmed: before that it is not asked for
+    Column("totp_step", Long),  # the last one whose code was taken (RFC 6238, 5.2: each code once)
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("locked_until", Long, nullable=False, server_default="0"),
     Column("disabled_at", Long),
     Column("created_at", Long, nullable=False),
     Column("origin", Text, nullable=False, server_default="local"),  # local, oidc
     Column("units", Json, nullable=False, server_default="[]"),  # empty: all
+    Column("subject", Text, unique=True),  # issuer and subject of who logs in elsewhere
+)
+
+RECOVERY_CODE = table(
+    "recovery_code",
+    Column("account", Id, ForeignKey("account.id"), primary_key=True),
+    Column("hash", Text, primary_key=True),
+    compact=True,
 )
 
 API_KEY = table(
@@ -49,6 +59,19 @@ SESSION = table(
     Column("expires_at", Long, nullable=False),
     Column("last_used", Long, nullable=False),
     Column("csrf", Text, nullable=False),
+    Column("stage", Text, nullable=False, server_default="full"),  # full, code
+    Column("client", Text, nullable=False, server_default=""),
+    sa.Index("ix_session_account", "account", "created_at"),
+)
+
+SIGN_ON = table(
+    "sign_on",
+    Column("hash", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    Column("expires_at", Long, nullable=False),
+    Column("onward", Text, nullable=False, server_default=""),
 )
 
 AUDIT = table(

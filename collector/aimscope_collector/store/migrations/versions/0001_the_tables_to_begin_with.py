@@ -24,14 +24,18 @@ def upgrade() -> None:
         sa.Column("roles", sa.Text(), nullable=False),
         sa.Column("must_change", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("totp", sa.Text(), nullable=True),
+        sa.Column("totp_at", LONG, nullable=True),
+        sa.Column("totp_step", LONG, nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("locked_until", LONG, server_default="0", nullable=False),
         sa.Column("disabled_at", LONG, nullable=True),
         sa.Column("created_at", LONG, nullable=False),
         sa.Column("origin", sa.Text(), server_default="local", nullable=False),
         sa.Column("units", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
         sa.UniqueConstraint("name", name=op.f("uq_account_name")),
+        sa.UniqueConstraint("subject", name=op.f("uq_account_subject")),
         sqlite_with_rowid=True,
     )
     op.create_table(
@@ -215,6 +219,80 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("ix_outbox_next", "outbox", ["delivered_at", "next_at"], unique=False)
+    op.create_table(
+        "journal",
+        sa.Column("id", LONG, autoincrement=False, nullable=False),
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("at", LONG, nullable=False),
+        sa.Column("verdict", sa.Text(), server_default="", nullable=False),
+        sa.Column("risk", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("unit", sa.Text(), server_default="", nullable=False),
+        sa.Column("counters", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_journal")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index("ix_journal_at", "journal", ["at"], unique=False)
+    op.create_index("ix_journal_counters", "journal", ["counters", "id"], unique=False)
+    op.create_table(
+        "told",
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("sequence", LONG, nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("counts", sa.Text(), nullable=False),
+        sa.Column("at", LONG, nullable=False),
+        sa.PrimaryKeyConstraint("about", name=op.f("pk_told")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "device_told",
+        sa.Column("asset", LONG, autoincrement=False, nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("asset", "service", name=op.f("pk_device_told")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "export",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("cursor", LONG, nullable=False),
+        sa.Column("replay_cursor", LONG, nullable=True),
+        sa.Column("replay_until", LONG, nullable=True),
+        sa.Column("holder", sa.Text(), server_default="", nullable=False),
+        sa.Column("held_until", LONG, server_default="0", nullable=False),
+        sa.Column("next_at", LONG, server_default="0", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failure", sa.Text(), server_default="", nullable=False),
+        sa.Column("failing_since", LONG, nullable=True),
+        sa.Column("refused_in_row", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("delivered", LONG, server_default="0", nullable=False),
+        sa.Column("failed", LONG, server_default="0", nullable=False),
+        sa.Column("dropped", LONG, server_default="0", nullable=False),
+        sa.Column("held_back", LONG, server_default="0", nullable=False),
+        sa.Column("budget_day", LONG, server_default="0", nullable=False),
+        sa.Column("budget_used", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("delivered_at", LONG, nullable=True),
+        sa.Column("created_at", LONG, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_export")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "dead_letter",
+        sa.Column("id", LONG, nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("at", LONG, nullable=False),
+        sa.Column("died_at", LONG, nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("again", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letter")),
+        sa.UniqueConstraint("destination", "uid", name=op.f("uq_dead_letter_destination")),
+        sqlite_with_rowid=True,
+    )
     op.create_table(
         "override",
         sa.Column("id", LONG, nullable=False),
@@ -401,8 +479,30 @@ def upgrade() -> None:
         sa.Column("expires_at", LONG, nullable=False),
         sa.Column("last_used", LONG, nullable=False),
         sa.Column("csrf", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), server_default="full", nullable=False),
+        sa.Column("client", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_session_account")),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_session")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index("ix_session_account", "session", ["account", "created_at"], unique=False)
+    op.create_table(
+        "recovery_code",
+        sa.Column("account", LONG, nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_recovery_code_account")),
+        sa.PrimaryKeyConstraint("account", "hash", name=op.f("pk_recovery_code")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "sign_on",
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.Text(), nullable=False),
+        sa.Column("expires_at", LONG, nullable=False),
+        sa.Column("onward", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_sign_on")),
         sqlite_with_rowid=True,
     )
     op.create_table(
