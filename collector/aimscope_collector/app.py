@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,20 +16,20 @@ from nacl.public import PrivateKey
 from aimscope_collector import feeds, founding, keys
 from aimscope_collector.background import Background, Inbox, Noting
 from aimscope_collector.deliver import Transport, configured, deliver
-from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.http.agents import PREFIX, make_agent_app
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
+from aimscope_collector.in_force import InForce
 from aimscope_collector.ingest.context import Context, assemble, serving
 from aimscope_collector.ingest.limits import Limits
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.reconciling import Knowledge, Reconciler
+from aimscope_collector.services import Service
 from aimscope_collector.store import decisions, migrate, watching
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.findings import Changes
 from aimscope_signatures import bundle
 from aimscope_signatures.catalogue import Catalogue
-from aimscope_signatures.matcher import Matcher
 from aimscope_signatures.version import __version__
 
 _BODY_SECONDS: Final = 60.0
@@ -90,8 +90,9 @@ def assembled(
     except BaseException:
         engine.dispose()
         raise
-    services = services_of(catalogue)
-    matcher = Matcher(catalogue)
+    in_force = InForce(catalogue)
+    with engine.connect() as connection:
+        in_force.follow(connection)
     inbox = Inbox()
 
     def follow(connection: sa.Connection, changes: Changes) -> None:
@@ -100,20 +101,26 @@ def assembled(
     def publish_policy(connection: sa.Connection, body: bytes, actor: str) -> int:
         return feeds.publish(connection, signing, role="policy", body=body, actor=actor, now=now())
 
+    def publish_overlay(connection: sa.Connection, body: bytes, actor: str) -> int:
+        return feeds.publish(connection, signing, role="overlay", body=body, actor=actor, now=now())
+
+    def published(connection: sa.Connection) -> Sequence[Service] | None:
+        return in_force.known() if in_force.follow(connection) else None
+
     def private_key(whose: keys.Whose) -> PrivateKey:
         return keys.private(folder / founding.KEYS, whose)
 
     reconciler = Reconciler(engine, door=door, follow=follow)
 
     def preview(inventory: Inventory) -> dict[str, str]:
-        return {row.id: row.verdict for row in reconciler.preview(Knowledge(inventory, services), now=now())}
+        return {row.id: row.verdict for row in reconciler.preview(Knowledge(inventory, in_force.known()), now=now())}
 
     given = Given(
         engine=engine,
         door=door,
         now=now,
         randomness=randomness,
-        services={one.id: one for one in services},
+        services=in_force.services,
         catalogue=catalogue.version,
         version=__version__,
         private_key=private_key,
@@ -121,11 +128,14 @@ def assembled(
         used=lambda key: inbox.used(key, now()),
         preview=preview,
         publish_policy=publish_policy,
+        publish_overlay=publish_overlay,
+        shipped=catalogue,
+        sign_report=lambda body: feeds.sign_report(signing, body),
     )
     context = assemble(
         engine,
         door,
-        matcher=lambda: matcher,
+        matcher=in_force.matcher,
         now=now,
         uniform=uniform,
         limits=limits,
@@ -140,8 +150,9 @@ def assembled(
         engine,
         reconciler=reconciler,
         inbox=inbox,
-        services=services,
-        matcher=lambda: matcher,
+        services=in_force.known(),
+        published=published,
+        matcher=in_force.matcher,
         catalogue=packed,
         signing=signing,
         now=now,

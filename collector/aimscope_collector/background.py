@@ -102,7 +102,10 @@ class Inbox:
 
 
 class Background:
-    """The thread. ``jobs`` are more work; those ``apart`` wait for others, and have a thread each."""
+    """The thread. ``jobs`` are more work; those ``apart`` wait for others, and have a thread each.
+
+    ``published`` gives the services in force where they are others than when it was last asked.
+    """
 
     def __init__(
         self,
@@ -115,6 +118,7 @@ class Background:
         catalogue: bytes,
         signing: Path,
         now: Callable[[], int],
+        published: Callable[[sa.Connection], Sequence[Service] | None] = lambda _: None,
         jobs: Jobs | None = None,
         apart: Jobs | None = None,
     ) -> None:
@@ -126,6 +130,7 @@ class Background:
         self._catalogue = catalogue
         self._signing = signing
         self._now = now
+        self._published = published
         self._knowledge = Knowledge(None, services)
         self._inventory: int | None = -1
         self._stopping = threading.Event()
@@ -203,13 +208,17 @@ class Background:
         return True
 
     def _learn(self) -> None:
-        """The inventory in force may be another one than before."""
+        """The inventory in force, or the organisation's own services, may be others than before."""
         with self._engine.connect() as connection:
+            services = self._published(connection)
             version = inventories.current(connection, at=self._now())
             number = version.number if version else None
-            if number == self._inventory:
+            if number == self._inventory and services is None:
                 return
             inventory = inventories.content_of(connection, number) if number is not None else None
+        if services is not None:
+            self._services = services
+            self._attempt("rematch", self._rematch)
         self._knowledge = Knowledge(inventory, self._services)
         self._inventory = number
         self._inbox.touch(None)

@@ -1,7 +1,8 @@
 """The organisation's signing keys, and the feeds that are signed with them: root, catalogue, policy.
 
-Three keys in a folder of their own (mode 0700): the root's, the catalogue's and the organisation's own. Whoever keeps
-the folder elsewhere loses nothing but that new versions can be signed here. ``FeedsError`` says what to do.
+Four keys in a folder of their own (mode 0700): the root's, the catalogue's, the organisation's own and the one that
+signs reports, which agents never hear of. Whoever keeps the folder elsewhere loses nothing but that new versions and
+reports can be signed here. ``FeedsError`` says what to do.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _LASTS: Final[dict[Role, int]] = {
 }
 _SIZE: Final = 32
 _NAMES: Final = ("root", "catalogue", "organisation")
+_REPORTS: Final = "reports"
 _SIGNER: Final[dict[Role, str]] = {
     "root": "root",
     "catalogue": "catalogue",
@@ -50,7 +52,7 @@ def create(folder: Path, randomness: Callable[[int], bytes]) -> None:
     """Draw the signing keys into a new folder. Raises ``FeedsError`` where they are there already."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in _NAMES:
+        for name in (*_NAMES, _REPORTS):
             handle = os.open(folder / f"{name}.key", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(randomness(_SIZE).hex().encode() + b"\n")
@@ -126,6 +128,17 @@ def expiries(connection: sa.Connection) -> dict[Role, int]:
     for row in connection.execute(sa.select(FEED.c.name, FEED.c.expires_at).order_by(FEED.c.version)):
         newest[row.name] = row.expires_at
     return newest
+
+
+def sign_report(folder: Path, body: bytes) -> tuple[bytes, bytes]:
+    """An Ed25519 signature (RFC 8032) of a report, and the public key's 32 bytes. Raises ``FeedsError``."""
+    key = _key(folder, _REPORTS)
+    return key.sign(body), key.public_key().public_bytes_raw()
+
+
+def report_key(folder: Path) -> bytes:
+    """The public key, 32 bytes, that checks reports. Raises ``FeedsError``."""
+    return _key(folder, _REPORTS).public_key().public_bytes_raw()
 
 
 def _key(folder: Path, name: str) -> Ed25519PrivateKey:

@@ -14,10 +14,10 @@ from nacl.public import PrivateKey
 
 from aimscope_collector import feeds, founding, keys
 from aimscope_collector.accounts import Principal, Role
-from aimscope_collector.from_catalogue import services_of
 from aimscope_collector.http.access import OWNER
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
+from aimscope_collector.in_force import InForce
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_signatures.catalogue import Catalogue
@@ -42,12 +42,18 @@ class Local:
         def private_key(whose: keys.Whose) -> PrivateKey:
             return keys.private(folder / founding.KEYS, whose)
 
-        services = services_of(catalogue)
+        def publish_overlay(connection: sa.Connection, body: bytes, by: str) -> int:
+            return feeds.publish(connection, signing, role="overlay", body=body, actor=by, now=now())
+
+        in_force = InForce(catalogue)
+        with engine.connect() as connection:
+            in_force.follow(connection)
         door = keys.load(folder / founding.KEYS).door()
 
         def preview(inventory: Inventory) -> dict[str, str]:
             reconciler = Reconciler(engine, door=door)
-            return {row.id: row.verdict for row in reconciler.preview(Knowledge(inventory, services), now=now())}
+            knowledge = Knowledge(inventory, in_force.known())
+            return {row.id: row.verdict for row in reconciler.preview(knowledge, now=now())}
 
         self._api: Any = make_api(
             Given(
@@ -55,7 +61,7 @@ class Local:
                 door=door,
                 now=now,
                 randomness=os.urandom,
-                services={one.id: one for one in services},
+                services=in_force.services,
                 catalogue=catalogue.version,
                 version=__version__,
                 private_key=private_key,
@@ -63,6 +69,9 @@ class Local:
                 used=lambda _: None,
                 preview=preview,
                 publish_policy=publish_policy,
+                publish_overlay=publish_overlay,
+                shipped=catalogue,
+                sign_report=lambda body: feeds.sign_report(signing, body),
             )
         )
 

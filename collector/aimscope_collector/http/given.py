@@ -12,9 +12,15 @@ from nacl.public import PrivateKey
 
 from aimscope_collector.accounts import Principal
 from aimscope_collector.door import Door
+from aimscope_collector.feeds import FeedsError
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.keys import Whose
 from aimscope_collector.services import Service
+from aimscope_signatures.catalogue import Catalogue
+
+
+def _nowhere(_connection: sa.Connection, _body: bytes, _actor: str) -> int:
+    raise FeedsError("nothing can be signed here")
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +45,10 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     used: Callable[[int], None]
     preview: Callable[[Inventory], dict[str, str]]
     publish_policy: Callable[[sa.Connection, bytes, str], int]
+    publish_overlay: Callable[[sa.Connection, bytes, str], int] = _nowhere
+    """Signs and offers the organisation's own services. Raises ``FeedsError``."""
+    shipped: Catalogue = Catalogue((), "")
+    """What came with this version: what the organisation's own services prove themselves beside."""
     sign_report: Callable[[bytes], tuple[bytes, bytes]]
 
 

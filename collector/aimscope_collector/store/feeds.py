@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
 import sqlalchemy as sa
 
 from aimscope_collector.store.tables.sending import FEED
@@ -67,3 +68,30 @@ def body(connection: sa.Connection, *, name: str, sha256: str) -> bytes | None:
     wanted = sa.select(FEED.c.body).where(FEED.c.sha256 == sha256, FEED.c.name == name).limit(1)
     found = connection.execute(wanted).scalar_one_or_none()
     return None if found is None else bytes(found)
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a feed as it was published."""
+
+    version: int
+    sha256: str
+    body: bytes
+    published_at: int
+    expires_at: int
+    newest: bool
+
+
+def versions(connection: sa.Connection, *, name: str, limit: int) -> list[Published]:
+    """The latest versions of a feed, the newest first."""
+    query = sa.select(FEED).where(FEED.c.name == name).order_by(FEED.c.version.desc()).limit(limit)
+    return [
+        Published(
+            version=row.version,
+            sha256=row.sha256,
+            body=bytes(row.body),
+            published_at=row.created_at,
+            expires_at=row.expires_at,
+            newest=number == 0,
+        )
+        for number, row in enumerate(connection.execute(query))
+    ]
