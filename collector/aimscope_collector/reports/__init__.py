@@ -1,4 +1,4 @@
-"""Reports for those who decide and for those who audit: one module each with a ``REPORT``, found by walking this folder.
+"""Reports for those who decide and those who audit: one module each with a ``REPORT``, found by walking this folder.
 
 A report reads one snapshot of the database and makes files of it; it changes nothing. The same snapshot and the same
 ``now`` give the same bytes. What a report shows of people and devices are pseudonyms, within the units of who asks.

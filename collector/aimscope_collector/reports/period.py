@@ -32,7 +32,7 @@ def period_of(first: datetime.date | None, last: datetime.date | None, *, now: i
 
 
 def as_of(day: datetime.date | None, *, until: int, now: int) -> int:
-    """The moment of which the inventory is told: the end of that day, of the period without one, and never later than now.
+    """The moment of which the inventory is told: the end of that day or else of the period, and never later than now.
 
     Raises ``Refused``.
     """

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar import Litestar
 from litestar.testing import TestClient
 from nacl.public import PrivateKey
@@ -24,6 +25,7 @@ from tests.collector.example import SERVICES
 from tests.collector.fleet.planted import DAY, DOOR, NOW
 
 _MADE: list[Litestar] = []
+_SIGNS = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
 
 
 def _app(given: Given) -> Litestar:
@@ -75,6 +77,7 @@ class Api:
             used=lambda _: None,
             preview=preview,
             publish_policy=publish_policy,
+            sign_report=lambda body: (_SIGNS.sign(body), _SIGNS.public_key().public_bytes_raw()),
         )
 
     def key(self, *roles: str, units: Sequence[str] = (), scopes: Sequence[str] = ()) -> dict[str, str]:
