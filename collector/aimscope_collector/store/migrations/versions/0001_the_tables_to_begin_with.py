@@ -290,7 +290,7 @@ def upgrade() -> None:
         sa.Column("again", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letter")),
-        sa.UniqueConstraint("destination", "uid", name=op.f("uq_dead_letter_destination")),
+        sa.UniqueConstraint("destination", "uid", name=op.f("uq_dead_letter_destination_uid")),
         sqlite_with_rowid=True,
     )
     op.create_table(
