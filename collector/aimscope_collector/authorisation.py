@@ -268,6 +268,12 @@ class Ruling:
         return _authorised(use, self._today)
 
 
+_UNSEEN: Final = (
+    "It is for certain accounts only. Where the evidence shows no account, as with traffic, which account was used "
+    "cannot be seen from it."
+)
+
+
 def _authorised(use: AuthorisedUse, today: datetime.date) -> tuple[str, ...]:
     until = f" until {use.expiry}" if use.expiry else ""
     reasons = [f'Row "{use.label}": {use.status}{until}.']
@@ -276,6 +282,9 @@ def _authorised(use: AuthorisedUse, today: datetime.date) -> tuple[str, ...]:
     if use.scope.in_aims is False:
         why = f": {use.scope.justification.rstrip('.')}" if use.scope.justification else ""
         reasons.append(f"It is declared outside the AI management system{why}.")
+    if use.allowed_accounts or "organisation_account" in use.conditions:
+        # an account that shows is judged (`conditions`); traffic alone shows none
+        reasons.append(_UNSEEN)
     sentences = [condition for condition in use.conditions if " " in condition]
     if sentences:
         reasons.append(f"For people to check: {'; '.join(sentence.rstrip('.') for sentence in sentences)}.")

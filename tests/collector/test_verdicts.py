@@ -133,6 +133,24 @@ def test_an_overdue_review_and_a_condition_for_people_are_mentioned() -> None:
     assert "For people to check: Only with test data." in finding.reasons
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (use(allowed_accounts=("*@acme.example",)), True),
+        (use(conditions=("organisation_account",)), True),
+        (use(conditions=("no_stored_credentials",)), False),
+        (use(), False),
+        (use(status="prohibited", allowed_accounts=("*@acme.example",)), False),
+    ],
+)
+def test_traffic_without_an_account_is_authorised_and_what_it_cannot_show_is_said(
+    row: AuthorisedUse, told: bool
+) -> None:
+    finding = only(judge(see("cursor", "tls.hello", sni="api2.cursor.sh"), rows=(row,)))
+    assert finding.verdict == ("prohibited" if row.status == "prohibited" else "authorised")
+    assert any("which account was used cannot be seen" in reason for reason in finding.reasons) is told
+
+
 @pytest.mark.parametrize("status", ["proposed", "retired", "prohibited"])
 def test_a_row_for_another_place_that_authorises_nothing_decides_nothing(status: str) -> None:
     assert only(judge(CURSOR, rows=(use(status=status, units=("sales",)),))).row == ""
