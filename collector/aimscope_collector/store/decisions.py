@@ -10,9 +10,10 @@ import msgspec
 import sqlalchemy as sa
 
 from aimscope_collector import reopening, review
+from aimscope_collector.events import DecisionFacts
 from aimscope_collector.reopening import Noted, Triggers
 from aimscope_collector.review import Decision, Facts, Past, Refused, Standing
-from aimscope_collector.store import actions, audit, overrides
+from aimscope_collector.store import actions, audit, events_of_findings, overrides
 from aimscope_collector.store.database import is_sqlite
 from aimscope_collector.store.tables.review import DECISION, FINDING
 from aimscope_signatures.kinds import PRESENCES
@@ -60,7 +61,14 @@ def decide(
                 raise Conflict(finding, standing)
     concerned = _concerned(connection, decisions)
     _insert(connection, [reopening.with_seen(one, concerned[_scope(one)]) for one in fresh], now)
-    found = _settle(connection, {one.id for decision in decisions for one in concerned[_scope(decision)]}, now)
+    found, changed = _settle(connection, {one.id for decision in decisions for one in concerned[_scope(decision)]}, now)
+    taken = {
+        one.id: events_of_findings.decided(decision)
+        for decision in fresh
+        for one in concerned[_scope(decision)]
+        if review.concerns(decision, one.unit)
+    }
+    events_of_findings.tell(connection, {*changed, *taken}, now=now, decisions=taken)
     audit.record_all(connection, [_act(decision, now) for decision in fresh])
     return found
 
@@ -93,7 +101,9 @@ def reconsider(
                 taken.append(reopening.reopen(counts, one, why, now))
     taken = _not_yet_there(connection, taken)
     _insert(connection, taken, now)
-    _settle(connection, wanted, now)
+    _, changed = _settle(connection, wanted, now)
+    reopened = _taken(known, taken)
+    events_of_findings.tell(connection, {*changed, *reopened}, now=now, decisions=reopened)
     audit.record_all(connection, [_act(decision, now) for decision in taken])
     return taken
 
@@ -214,8 +224,21 @@ def _act(decision: Decision, now: int) -> audit.Act:
     return audit.Act(now, decision.by, f"decision.{decision.action}", decision.uid, facts)
 
 
-def _settle(connection: sa.Connection, findings: Iterable[str] | None, now: int) -> dict[str, Standing]:
-    """Keep state, assignee and due day with the findings, for queries."""
+def _taken(known: Iterable[Noted], decisions: Iterable[Decision]) -> dict[str, DecisionFacts]:
+    """What rules decided, by the finding it is about: each of them reopens one."""
+    by_key = {(one.service, one.condition, one.unit): one.id for one in known}
+    found = {}
+    for decision in decisions:
+        finding = by_key.get((decision.service, decision.condition, decision.unit or ""))
+        if finding is not None:
+            found[finding] = events_of_findings.decided(decision)
+    return found
+
+
+def _settle(
+    connection: sa.Connection, findings: Iterable[str] | None, now: int
+) -> tuple[dict[str, Standing], list[str]]:
+    """Keep state, assignee and due day with the findings, for queries. Their standings, and those that changed."""
     rows = _finding_rows(connection, findings)
     found = _standings(connection, rows, now)
     changed = [
@@ -227,7 +250,7 @@ def _settle(connection: sa.Connection, findings: Iterable[str] | None, now: int)
         statement = FINDING.update().where(FINDING.c.id == sa.bindparam("which"))
         bound: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in ("state", "assignee", "due")}
         connection.execute(statement.values(bound), changed)
-    return found
+    return found, [str(row["which"]) for row in changed]
 
 
 def _finding_rows(connection: sa.Connection, findings: Iterable[str] | None) -> list[sa.Row[Any]]:

@@ -42,7 +42,7 @@ def look(connection: sa.Connection, *, now: int, destinations: Iterable[str]) ->
     candidates = [
         *alerts.about_uses(None if first else before, after, now=now, policy=policy),
         *alerts.silent_agents(_reporters(connection), now=now, policy=policy),
-        *alerts.coverage_loss(_complete(connection, now, 2), _complete(connection, now, 1), now=now, policy=policy),
+        *alerts.coverage_loss(complete(connection, now, 2), complete(connection, now, 1), now=now, policy=policy),
         *(alerts.clone(uid, now=now) for uid in _clones(connection, now)),
     ]
     wanted = tuple(destinations)
@@ -105,7 +105,7 @@ def _reporters(connection: sa.Connection) -> list[Reporter]:
     return [Reporter(row.uid, row.path or "", row.last_seen) for row in connection.execute(query)]
 
 
-def _complete(connection: sa.Connection, now: int, days_ago: int) -> dict[str, int]:
+def complete(connection: sa.Connection, now: int, days_ago: int) -> dict[str, int]:
     """On how many machines each sensor had a complete look on a day that is over."""
     date = (datetime.datetime.fromtimestamp(now, datetime.UTC) - datetime.timedelta(days=days_ago)).date()
     day = date.year * 10_000 + date.month * 100 + date.day
