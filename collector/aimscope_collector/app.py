@@ -25,7 +25,7 @@ from aimscope_collector.ingest.limits import Limits
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_collector.services import Service
-from aimscope_collector.store import decisions, migrate, watching
+from aimscope_collector.store import decisions, events_of_findings, migrate, watching
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.findings import Changes
 from aimscope_signatures import bundle
@@ -97,6 +97,7 @@ def assembled(
 
     def follow(connection: sa.Connection, changes: Changes) -> None:
         decisions.reconsider(connection, now=now(), findings=(*changes.new, *changes.changed))
+        events_of_findings.tell(connection, (*changes.new, *changes.changed, *changes.gone), now=now())
 
     def publish_policy(connection: sa.Connection, body: bytes, actor: str) -> int:
         return feeds.publish(connection, signing, role="policy", body=body, actor=actor, now=now())
