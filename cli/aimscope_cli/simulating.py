@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import random
 import secrets
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -22,8 +23,10 @@ from aimscope_signatures import wire
 _CONNECTIONS: Final = 24
 _TIMEOUT: Final = 60.0
 _ATTEMPTS: Final = 60
-_UNANSWERED: Final = 200
-"""Requests without an answer after which the collector is given up."""
+_SILENCE: Final = 120.0
+"""Seconds without any answer after which the collector is given up: long enough for it to be started anew."""
+_IDLE: Final = 2.0
+"""Seconds after which an idle connection is used no more: less than a collector keeps it open."""
 _LONGEST_WAIT: Final = 30.0
 _REPORTS: Final = 1 / 3
 """Part of the days on which a machine that is switched on has time to report."""
@@ -65,15 +68,31 @@ class _Agent:
 
 
 class Player:
-    """A fleet at one collector. ``tokens`` are enrolment tokens by unit; ``""`` is for every unit without one."""
+    """A fleet at one collector. ``tokens`` are enrolment tokens by unit; ``""`` is for every unit without one.
 
-    def __init__(self, fleet: Fleet, url: str, tokens: Mapping[str, str], *, run: str, now: int, tell: Tell) -> None:
+    ``run`` sets the names of its agents apart from those of another run. ``trust`` says who may vouch for the
+    collector.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        url: str,
+        tokens: Mapping[str, str],
+        *,
+        run: str,
+        now: int,
+        tell: Tell,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self._fleet = fleet
         self._url = url
         self._tokens = tokens
         self._run = run
         self._now = now
         self._tell = tell
+        self._trust = trust
+        self._heard = 0.0
         self._agents: dict[tuple[int, int], _Agent] = {}
         self._images = {one.unit: one for one in fleet.machines if one.role == "image"}
         self.played = Played()
@@ -84,8 +103,15 @@ class Player:
 
     async def play(self) -> Played:
         """All days, as fast as the collector answers. Raises ``Failure``."""
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, limits=limits, trust_env=False) as client:
+        several = {"max_connections": _CONNECTIONS, "max_keepalive_connections": _CONNECTIONS}
+        self._heard = asyncio.get_running_loop().time()
+        async with httpx.AsyncClient(
+            base_url=self._url,
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(**several, keepalive_expiry=_IDLE),
+            verify=self._trust or True,
+            trust_env=False,
+        ) as client:
             self._client = client
             await self._days()
         return self.played
@@ -219,15 +245,18 @@ class Player:
         if len(body) > 1_024:
             body = gzip.compress(body, 1)
             headers["content-encoding"] = "gzip"
-        for _ in range(_ATTEMPTS):
+        clock, attempts = asyncio.get_running_loop().time, 0
+        while attempts < _ATTEMPTS:
             try:
                 answer = await self._client.post(path, content=body, headers=headers)
             except httpx.TransportError as error:  # whether it arrived nobody knows: it is sent again, as agents do
                 self.played.unanswered += 1
-                if self.played.unanswered > _UNANSWERED:
-                    raise Failure(f"{self._url} does not answer: {error or type(error).__name__}", status=1) from None
+                if clock() > self._heard + _SILENCE or not self.played.check_ins + self.played.agents:
+                    why = str(error) or type(error).__name__
+                    raise Failure(f"{self._url} does not answer: {why}", status=1) from None
                 await asyncio.sleep(1)
                 continue
+            self._heard, attempts = clock(), attempts + 1
             if answer.status_code == 200:
                 return msgspec.json.decode(answer.content, type=wire.Pace)
             if answer.status_code not in _BUSY:

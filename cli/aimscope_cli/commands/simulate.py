@@ -15,6 +15,8 @@ from aimscope_cli.options import Quiet
 from aimscope_cli.output import Failure
 
 if TYPE_CHECKING:
+    import ssl
+
     from aimscope_collector.simulate.comparing import Verdict
     from aimscope_collector.simulate.plan import Fleet
 
@@ -33,6 +35,10 @@ def simulate(
         Path | None, typer.Option(help="With --collector: file with an enrolment token of enough uses.")
     ] = None,
     token: Annotated[str, typer.Option(help="The token itself. Others on this machine can see it.")] = "",
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="With --collector: certificates that may vouch for it (PEM)."),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="New folder of its own collector, which is kept; else nothing is.")
     ] = None,
@@ -53,6 +59,9 @@ def simulate(
     needs_collector()
     if collector and (folder or database):
         raise Failure("--collector names one that runs already: --folder and --database are for one of its own")
+    if not collector and (ca or token or token_file):
+        raise Failure("--ca, --token and --token-file are for a collector that --collector names")
+    trust = _trust(ca) if ca else None
     from aimscope_cli.catalogues import open_catalogue
     from aimscope_cli.collecting import now
     from aimscope_collector.simulate import fleet as fleets
@@ -61,8 +70,8 @@ def simulate(
     plan = Plan(hosts=hosts, days=days, seed=seed, end=now() // DAY * DAY)
     fleet = fleets.draw(plan, open_catalogue())
     if collector:
-        played, seconds = _play(fleet, collector, {"": _token(token, token_file)}, quiet=quiet)
-        _show({"played": played, "seconds": seconds}, None, as_json=as_json)
+        told = _play(fleet, collector.rstrip("/"), {"": _token(token, token_file)}, quiet=quiet, trust=trust)
+        _show(told, None, as_json=as_json)
         return
     with _place(folder) as place:
         verdict, told = _own(fleet, place, database, quiet=quiet)
@@ -79,9 +88,9 @@ def _own(fleet: Fleet, place: Path, database: str | None, *, quiet: bool) -> tup
     tokens = simulated.tokens(place, database, fleet)
     with loopback.serving(place, database, loopback.free_port()) as url:
         names: dict[tuple[int, int], tuple[str, str]] = {}
-        played, seconds = _play(fleet, url, tokens, quiet=quiet, names=names)
+        told = _play(fleet, url, tokens, quiet=quiet, names=names)
         verdict = simulated.judged(place, database, fleet, names, quiet=quiet)
-    return verdict, {"played": played, "seconds": seconds}
+    return verdict, told
 
 
 def _play(
@@ -91,7 +100,9 @@ def _play(
     *,
     quiet: bool,
     names: dict[tuple[int, int], tuple[str, str]] | None = None,
-) -> tuple[Any, float]:
+    trust: ssl.SSLContext | None = None,
+) -> dict[str, Any]:
+    """What was done. ``run`` and ``plan`` say which agents these were, and what the truth is."""
     import asyncio
     import secrets
     import time
@@ -100,8 +111,9 @@ def _play(
     from aimscope_cli.progress import progress
     from aimscope_cli.simulating import Player
 
+    run = secrets.token_hex(4)
     with progress(quiet) as tell:
-        player = Player(fleet, url, tokens, run=secrets.token_hex(4), now=now(), tell=tell)
+        player = Player(fleet, url, tokens, run=run, now=now(), tell=tell, trust=trust)
         began = time.monotonic()
         try:
             played = asyncio.run(player.play())
@@ -109,7 +121,7 @@ def _play(
             raise _first(group) from None
     if names is not None:
         names.update(player.names())
-    return played, round(time.monotonic() - began, 1)
+    return {"played": played, "seconds": round(time.monotonic() - began, 1), "run": run, "plan": fleet.plan}
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -118,6 +130,15 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     if isinstance(inner, BaseExceptionGroup):
         return _first(inner)
     return inner if isinstance(inner, Failure) else Failure(f"the collector cannot be asked: {inner!r}", status=1)
+
+
+def _trust(file: Path) -> ssl.SSLContext:
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=str(file))
+    except (OSError, ssl.SSLError) as error:
+        raise Failure(f"{file} holds no certificates that can be read: {error.strerror or error}") from None
 
 
 def _token(text: str, file: Path | None) -> str:
