@@ -61,6 +61,8 @@ class FindingFacts(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int | None = None
     indicators: tuple[Indicator, ...] = ()
     """A sample, the surest first."""
+    first_verdict: Verdict | None = None
+    """The verdict with which the finding was first told: formats that sort findings by it keep to that one."""
 
 
 class DecisionFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,14 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, str] = {}
     reference: str = ""
     """Where the vendor documents it."""
+    notes: str = ""
+    """What a reader of the table must know besides: what was tested how, what differs."""
+    largest_body: int = 5_000_000
+    """Bytes that one request may have: whoever sends packs no more records into a body."""
+    record_bytes: int = 60_000
+    """Bytes that one record never exceeds: long texts and lists are cut, with a mark."""
+    mapping: tuple[tuple[str, str], ...] = ()
+    """The format's field, and where its value comes from: fields of ``_facts.FIELDS`` or words."""
 
 
 def lines(records: Sequence[bytes]) -> bytes:

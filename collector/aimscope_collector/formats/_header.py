@@ -1,0 +1,54 @@
+"""The header of RFC 5424 or RFC 3164 before a record, where syslog carries it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from aimscope_collector.events import Event, Severity
+from aimscope_collector.formats._options import one_of
+from aimscope_collector.formats._writing import iso
+
+HEADERS: Final = ("none", "rfc5424", "rfc3164")
+FACILITIES: Final[Mapping[str, int]] = {
+    "user": 1,
+    "daemon": 3,
+    "auth": 4,
+    "authpriv": 10,
+    "audit": 13,
+    "alert": 14,
+    **{f"local{number}": 16 + number for number in range(8)},
+}
+OPTIONS: Final[Mapping[str, str]] = {"header": "none", "facility": "local0"}
+"""What formats that syslog may carry declare beside their own."""
+APP: Final = "aimscope"
+_LEVELS: Final[Mapping[Severity, int]] = {"critical": 2, "high": 3, "medium": 4, "low": 5, "informational": 6}
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NOT_PRINTED: Final = re.compile(r"[^\x21-\x7e]")
+
+
+def priority(event: Event, options: Mapping[str, str]) -> int:
+    """PRI: facility × 8 + severity (RFC 5424, 6.2.1)."""
+    return FACILITIES[one_of(options, "facility", FACILITIES)] * 8 + _LEVELS[event.severity]
+
+
+def word(text: str, longest: int) -> str:
+    """A field of a header: printable ASCII without spaces, ``-`` where there is nothing (RFC 5424, 6)."""
+    return _NOT_PRINTED.sub("_", text)[:longest] or "-"
+
+
+def with_header(event: Event, record: bytes, options: Mapping[str, str]) -> bytes:
+    """The record behind the header that the options ask for."""
+    match one_of(options, "header", HEADERS):
+        case "rfc5424":
+            msgid = word(event.type, 32)
+            head = f"<{priority(event, options)}>1 {iso(event.at)} {word(event.collector, 255)} {APP} - {msgid} - "
+        case "rfc3164":
+            at = datetime.datetime.fromtimestamp(min(max(event.at, 0), 253_402_300_799), datetime.UTC)
+            when = f"{_MONTHS[at.month - 1]} {at.day:2} {at:%H:%M:%S}"  # in UTC: this header has no zone
+            head = f"<{priority(event, options)}>{when} {word(event.collector, 255)} {APP}: "
+        case _:
+            head = ""
+    return head.encode() + record

@@ -1,0 +1,44 @@
+"""Records of keys and values: which key takes which of our fields, how long it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from aimscope_collector.formats._bounds import cut
+from aimscope_collector.formats._facts import FIELDS, Scalar
+from aimscope_collector.formats._writing import iso
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key of a format. Of ``fields`` the first that the event has gives the value; ``label`` names a custom key."""
+
+    name: str
+    fields: tuple[str, ...]
+    longest: int = 1_023
+    label: str = ""
+
+
+def valued(keys: Iterable[Key], known: Mapping[str, Scalar], *, millis: bool) -> Iterator[tuple[Key, str]]:
+    """Each key that has a value, as text."""
+    for key in keys:
+        field = next((name for name in key.fields if name in known), "")
+        if field:
+            yield key, cut(text_of(field, known[field], millis=millis), key.longest)
+
+
+def text_of(field: str, value: Scalar, *, millis: bool) -> str:
+    """A value as text: lists joined, times as milliseconds since 1970 or as RFC 3339."""
+    if isinstance(value, tuple):
+        return "; ".join(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if FIELDS[field][0] == "time":
+        return str(int(value) * 1000) if millis else iso(int(value))
+    return str(value)
+
+
+def mapping(keys: Iterable[Key]) -> tuple[tuple[str, str], ...]:
+    """The declared table, for the documentation."""
+    return tuple((f"{key.name} ({key.label})" if key.label else key.name, ", ".join(key.fields)) for key in keys)
