@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from litestar import Litestar, get
 
 from aimscope_collector.accounts import PERMISSIONS, Role, hash_password
-from aimscope_collector.http.access import KNOWN, NOTHING, rules
+from aimscope_collector.http.access import ENTERING, KNOWN, NOTHING, PREFIX, rules
 from aimscope_collector.http.application import make_api, routes
 from aimscope_collector.store import accounts
 from aimscope_collector.store.database import writing
@@ -20,15 +20,17 @@ from tests.collector.fleet.planted import NOW
 
 ALLOWED_TOO = {"POST /api/v1/reveals", "GET /api/v1/reveals"}
 """Routes that look further than the table."""
-OPEN = {"/api/v1/health", "/api/v1/openapi.json", "/api/v1/password"}
-"""What anybody may ask; a password is changed with the password."""
+OPEN = {"/api/v1/health", "/api/v1/openapi.json", "/api/v1/password", "/static/{digest:str}/{name:str}"}
+"""What anybody may ask; a password is changed with the password; files that pages load are the same for everybody."""
 
 
 def test_the_description_is_openapi_3_1_and_names_every_route(api: Api) -> None:
     said = api.client.get("/api/v1/openapi.json").json()
     assert said["openapi"].startswith("3.1")
     named = {(method.upper(), path) for path, item in said["paths"].items() for method in item}
-    served = {(rule.method, re.sub(r":\w+}", "}", rule.path)) for rule in rules(api.app)}
+    served = {
+        (rule.method, re.sub(r":\w+}", "}", rule.path)) for rule in rules(api.app) if rule.path.startswith(PREFIX)
+    }
     assert {route for route in served if not re.search(r"/schema|/openapi.json", route[1])} == {
         route for route in named if route[0] != "OPTIONS"
     }
@@ -49,7 +51,7 @@ def test_each_role_reaches_what_the_table_allows_and_nothing_else(api: Api, role
     for rule in rules(api.app):
         path = re.sub(r"\{[^}]*:int\}", "999999", re.sub(r"\{[^}]*:str\}", "x-none", rule.path))
         answer = api.client.request(rule.method, path, headers=who, content=b"{}")
-        allowed = rule.needs in (NOTHING, KNOWN) or rule.needs in PERMISSIONS[role]
+        allowed = rule.needs in (NOTHING, KNOWN, ENTERING) or rule.needs in PERMISSIONS[role]
         if (answer.status_code != 403) is not allowed and f"{rule.method} {rule.path}" not in ALLOWED_TOO:
             wrong.append((rule, answer.status_code))
         if answer.status_code >= 500:
@@ -61,8 +63,10 @@ def test_nobody_reaches_only_what_anybody_may_know(api: Api) -> None:
     open_to_all = set()
     for rule in rules(api.app):
         path = re.sub(r"\{[^}]*:int\}", "1", re.sub(r"\{[^}]*:str\}", "x", rule.path))
-        answer = api.client.request(rule.method, path, content=b"{}")
-        if answer.status_code != 401:
+        answer = api.client.request(rule.method, path, content=b"{}", follow_redirects=False)
+        if not path.startswith(PREFIX) and rule.needs != NOTHING:
+            assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/login")
+        elif answer.status_code != 401:
             open_to_all.add((rule.path, rule.needs))
         else:
             assert answer.headers["content-type"] == "application/problem+json"
