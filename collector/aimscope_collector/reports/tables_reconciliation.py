@@ -1,0 +1,381 @@
+"""Items 4 and 9: what was in use against the inventory as it stood, and the management system's scope against both."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from aimscope_collector.authorisation import Place, Ruling, decide
+from aimscope_collector.inventory.model import AuthorisedUse
+from aimscope_collector.reports.cells import Value
+from aimscope_collector.reports.period import day_of
+from aimscope_collector.reports.tables import Reading, Table, Use, columns, day, moment
+from aimscope_collector.rules import Rules
+from aimscope_collector.store import audit
+from aimscope_collector.store.tables.review import INVENTORY
+
+Result = Literal[
+    "registered, in use",
+    "registered for some machines, in use",
+    "registered, not seen",
+    "unregistered, in use",
+    "prohibited, in use",
+    "in use, not judged",
+    "in use, no inventory",
+]
+COUNT_AS_REGISTERED: Final = "registered, in use"
+NOT_JUDGED: Final = "in use, not judged"
+_NO_ROW: Final = "no row"
+
+
+class Matched(msgspec.Struct, frozen=True):
+    """What an inventory says of a service in a unit: the result for use of it there, the deciding row, and why."""
+
+    result: Result
+    row: str
+    why: str
+    owner: str
+
+
+def matched(rules: Rules, use: Use, today: datetime.date) -> Matched:
+    """How a use stood to an inventory on a day. Rows for some machines only do not speak for a whole unit."""
+    if rules.inventory is None:
+        return Matched("in use, no inventory", "", "There was no inventory to judge by.", "")
+    place = Place(host="", unit=use.unit)
+    rulings = [Ruling(row, row.outside(place), (place,), today) for row in rules.about(use.service)]
+    first, _ = decide(rulings)
+    if first is None or first.standing not in ("authorises", "prohibits"):
+        for row in rules.about(use.service):
+            if row.tells_apart(use.unit) and Ruling(row, None, (place,), today).standing == "authorises":
+                why = "The row is for some machines only: the finding says which are meant."
+                return Matched("registered for some machines, in use", row.use.label, why, row.use.owner)
+    if first is None:
+        why = " ".join(rulings[0].reasons) if rulings else "No row of the inventory names it."
+        return Matched("unregistered, in use", _NO_ROW, why, "")
+    label, why, owner = first.use.label, " ".join(first.reasons), first.use.owner
+    if first.standing == "prohibits":
+        return Matched("prohibited, in use", label, why, owner)
+    registered = first.standing == "authorises"
+    return Matched("registered, in use" if registered else "unregistered, in use", label, why, owner)
+
+
+def judged(reading: Reading) -> set[tuple[str, str]]:
+    """Services and units of which there is a finding: evidence was strong enough, and nobody ignores it there."""
+    return {(row.service, row.unit) for row in reading.findings}
+
+
+def _reconciliation(reading: Reading) -> Iterator[Sequence[Value]]:
+    today = day_of(reading.as_of)
+    by_use = _dispositions(reading)
+    for use in reading.used:
+        if not use.service:
+            continue
+        found = by_use.get((use.service, use.unit))
+        said = matched(reading.rules, use, today)
+        result = said.result if found is not None or said.row not in ("", _NO_ROW) else NOT_JUDGED
+        why = said.why if result != NOT_JUDGED else _why_not(reading, use)
+        yield (
+            *(f"{use.service}@{use.unit or '-'}", result, reading.name_of(use.service), use.service),
+            *(use.unit or "(no unit)", said.row if said.row != _NO_ROW else None, why),
+            *(_standing(reading, found) if found is not None else (None, None, None, None)),
+            *(said.owner or None, day(use.first), day(use.last), use.days),
+            *(reading.view.count(use.assets), reading.view.count(use.subjects)),
+        )
+    yield from _unknown(reading)
+    yield from _not_seen(reading)
+
+
+def _why_not(reading: Reading, use: Use) -> str:
+    unit = reading.units.get(use.unit)
+    if unit is not None and unit.scope != "in":
+        return f"The unit is {unit.scope.replace('_', ' ')} in scope: {unit.justification}"
+    return (
+        "The evidence is weak (it is only named somewhere), or somebody said that it is wrong: no finding was raised."
+    )
+
+
+def _dispositions(reading: Reading) -> dict[tuple[str, str], sa.Row[Any]]:
+    """Of each service and unit the finding about the use as a whole, else the most pressing one."""
+    found: dict[tuple[str, str], sa.Row[Any]] = {}
+    for row in reading.findings:
+        known = found.get((row.service, row.unit))
+        if known is None or (bool(row.condition), -row.score, row.id) < (bool(known.condition), -known.score, known.id):
+            found[row.service, row.unit] = row
+    return found
+
+
+def _standing(reading: Reading, row: sa.Row[Any]) -> tuple[Value, ...]:
+    standing = reading.standings[row.id]
+    return row.id, row.verdict, standing.state, standing.assignee or None
+
+
+def _unknown(reading: Reading) -> Iterator[Sequence[Value]]:
+    """What looks like AI and is in no catalogue: a finding each."""
+    for row in reading.findings:
+        if not row.service and row.last is not None and row.last >= reading.since:
+            registered = row.verdict == "authorised"
+            yield (
+                *(row.id, COUNT_AS_REGISTERED if registered else "unregistered, in use", row.name, "in no catalogue"),
+                *(row.unit or "(no unit)", row.row or None, " ".join(msgspec.json.decode(row.reasons))),
+                *(_standing(reading, row)),
+                *(None, reading.view.day(row.first), reading.view.day(row.last), None),
+                *(reading.view.count(row.assets), reading.view.count(row.subjects)),
+            )
+
+
+def _not_seen(reading: Reading) -> Iterator[Sequence[Value]]:
+    """Rows in force of which nothing was seen; only a finding that says dormant shows that it is not there."""
+    used = {use.service for use in reading.used}
+    dormant = {row.service for row in reading.findings if row.verdict == "dormant" and row.present}
+    for use, services in unseen(reading.rules, used, day_of(reading.as_of)):
+        proven = services and all(service in dormant for service in services)
+        if services and proven:
+            why = "Everything that would show it was looked at, on every device it is for: it is dormant."
+        elif services:
+            why = "Nothing of it was seen. Its absence is not proven: see coverage and blind spots."
+        else:
+            why = "The row names nothing that the catalogue knows: use of it cannot be recognised by this name."
+        units = [unit for unit in use.units if reading.view.reaches(unit)] if use.units else list(use.units)
+        if use.units and not units:
+            continue
+        yield (
+            *(f"row:{use.label}", "registered, not seen", use.name, ", ".join(services) or None),
+            *(", ".join(units) or "(all)", use.label, why, None, None, None, None, use.owner or None),
+            *(None, None, None, None, None),
+        )
+
+
+def unseen(rules: Rules, used: set[str], today: datetime.date) -> Iterator[tuple[AuthorisedUse, list[str]]]:
+    """Rows that authorise something on a day, none of whose services was used."""
+    systems = rules.inventory.systems if rules.inventory else ()
+    for use, rows in zip(systems, rules.systems, strict=True):
+        live = use.status in ("approved", "restricted", "tolerated")
+        begun = use.start is None or use.start <= today
+        over = use.expiry is not None and use.expiry < today
+        if live and begun and not over and used.isdisjoint(rows):
+            yield use, sorted(rows)
+
+
+def _note(reading: Reading) -> str:
+    version = reading.version
+    if version is None:
+        return f"On {moment(reading.as_of)} there was no inventory in force: nothing can be called registered."
+    return (
+        f"The inventory is version {version.number} as it stood on {moment(reading.as_of)}; its file is "
+        f"inventory/version-{version.number}.json, SHA-256 {version.digest}. Verdict, state and owner of the decision "
+        f"are those of {moment(reading.now)}."
+    )
+
+
+def _versions(reading: Reading) -> Iterator[Sequence[Value]]:
+    c = INVENTORY.c
+    query = sa.select(c.number, c.created_at, c.effective_from, c.author, c.note, c.digest)
+    for row in reading.connection.execute(query.where(c.created_at < reading.until).order_by(c.number)):
+        current = reading.version is not None and reading.version.number == row.number
+        yield (
+            *(f"version-{row.number}", row.number, moment(row.created_at), moment(row.effective_from), row.author),
+            *(row.note or None, current, row.digest),
+        )
+
+
+def _register(reading: Reading) -> Iterator[Sequence[Value]]:
+    for number, use in enumerate(reading.inventory.systems if reading.inventory else (), 1):
+        if use.units and not any(map(reading.view.reaches, use.units)):
+            continue
+        scope = {True: "in", False: "out", None: None}[use.scope.in_aims]
+        yield (
+            *(f"{number}:{use.label}", use.name, use.status, use.vendor or None, use.purpose or None),
+            *(", ".join(use.units) or "(all)", use.owner or None, use.approver or None, use.risk_class or None),
+            *(use.impact_assessment_ref or None, _date(use.impact_assessment_date), scope),
+            *(use.scope.justification or None, _date(use.start), _date(use.expiry), _date(use.next_review)),
+            *("; ".join(use.conditions) or None, "; ".join(use.controls) or None, ", ".join(use.evidence_refs) or None),
+        )
+
+
+def _date(value: datetime.date | None) -> str | None:
+    return value.isoformat() if value else None
+
+
+def _scope_units(reading: Reading) -> Iterator[Sequence[Value]]:
+    services: dict[str, set[str]] = defaultdict(set)
+    for use in reading.used:
+        services[use.unit].add(use.service)
+    for path, unit in reading.units.items():
+        if reading.view.reaches(path):
+            scope = {"in": "in", "out": "out", "not_yet": "not yet"}[unit.scope]
+            yield path, path, scope, unit.justification or None, len(services[path])
+
+
+def _scope_changes(reading: Reading) -> Iterator[Sequence[Value]]:
+    found = audit.entries(reading.connection, actions=("unit.",), since=reading.since, until=reading.until, limit=None)
+    for entry in found:
+        if entry.action in ("unit.scope", "unit.created") and reading.view.reaches(entry.about):
+            scope, why = entry.facts.get("scope"), entry.facts.get("why")
+            yield str(entry.sequence), moment(entry.at), entry.actor, entry.action, entry.about, scope, why or None
+
+
+def _scope_systems(reading: Reading) -> Iterator[Sequence[Value]]:
+    """Services in use, and whether the inventory's row puts them inside the management system."""
+    for service in sorted({use.service for use in reading.used} - {""}):
+        said = tuple(row.use for row in reading.rules.about(service))
+        inside = {use.scope.in_aims for use in said}
+        delta = (
+            "not in the register"
+            if not said
+            else "the register does not say"
+            if inside == {None}
+            else "inside"
+            if True in inside
+            else "outside"
+        )
+        why = "; ".join(sorted({use.scope.justification for use in said if use.scope.justification}))
+        units = sorted({use.unit or "(no unit)" for use in reading.used if use.service == service})
+        yield service, reading.name_of(service), delta, why or None, len(units), ", ".join(units[:10])
+
+
+TABLES: Final = (
+    Table(
+        name="reconciliation",
+        title="In use against registered",
+        says="Each service seen in the period, by unit, against the inventory as it stood; and rows of the inventory "
+        "of which nothing was seen. Devices and people are those of the busiest day.",
+        item=4,
+        controls=("42001:8.1", "42001:A.4.2", "42001:A.9.2", "42001:A.9.4", "27001:A.5.9", "nist:GOVERN-1.6"),
+        columns=columns(
+            ("id", "Row"),
+            ("result", "Result"),
+            ("name", "Service"),
+            ("service", "Catalogue id", "none"),
+            ("unit", "Unit"),
+            ("row", "Inventory row", "no row"),
+            ("why", "Why"),
+            ("finding", "Finding", "none was raised"),
+            ("verdict", "Verdict now", "none was raised"),
+            ("state", "Disposition", "none was raised"),
+            ("assignee", "Whose it is to decide", "nobody was named"),
+            ("owner", "Owner by the inventory", "not registered, or not named"),
+            ("first", "First seen", "not seen, or not shown"),
+            ("last", "Last seen", "not seen, or not shown"),
+            ("days", "Days seen", "not counted"),
+            ("devices", "Devices", "none seen"),
+            ("people", "People", "none seen"),
+            off_paper="id service why finding verdict days first",
+        ),
+        rows=_reconciliation,
+        note=_note,
+        empty="Nothing was seen in the period, and nothing is registered.",
+    ),
+    Table(
+        name="inventory-versions",
+        title="Versions of the inventory",
+        says="Every version that was kept, and which one the reconciliation is made with. The digest is the SHA-256 of "
+        "the version's file in this pack.",
+        item=4,
+        controls=("42001:7.5", "42001:A.4.2", "27001:A.5.9"),
+        needs=("inventory:read",),
+        columns=columns(
+            ("id", "Row"),
+            ("number", "Version"),
+            ("kept", "Kept"),
+            ("counts_from", "Counts from"),
+            ("author", "By"),
+            ("note", "Note", "none"),
+            ("used", "Used here"),
+            ("digest", "SHA-256"),
+            off_paper="id digest",
+        ),
+        rows=_versions,
+        empty="No inventory was ever kept.",
+    ),
+    Table(
+        name="register",
+        title="The inventory as it stood",
+        says="Every row of the version used here.",
+        item=4,
+        controls=("42001:A.4.2", "42001:A.9.4", "42001:8.4", "42001:A.5.2", "27001:A.5.9", "aiact:26"),
+        needs=("inventory:read",),
+        columns=columns(
+            ("id", "Row"),
+            ("name", "System"),
+            ("status", "Status"),
+            ("vendor", "Vendor"),
+            ("purpose", "Purpose"),
+            ("units", "For"),
+            ("owner", "Owner"),
+            ("approver", "Approved by"),
+            ("risk_class", "Risk class"),
+            ("impact_assessment", "Impact assessment"),
+            ("impact_assessment_date", "Made on"),
+            ("scope", "Management system", "the register does not say"),
+            ("scope_why", "Why"),
+            ("start", "From", "no first day"),
+            ("expiry", "Until", "no last day"),
+            ("next_review", "Next review", "no day is set"),
+            ("conditions", "Conditions", "none"),
+            ("controls", "Controls", "none"),
+            ("evidence", "Evidence", "none"),
+            off_paper="id purpose approver impact_assessment_date scope_why start conditions controls evidence",
+        ),
+        rows=_register,
+        empty="No inventory was in force on that day.",
+    ),
+    Table(
+        name="scope-units",
+        title="Scope by unit",
+        says="Which units the management system covers, and how many services were seen in each all the same.",
+        item=9,
+        controls=("42001:4.3",),
+        columns=columns(
+            ("id", "Row"),
+            ("unit", "Unit"),
+            ("scope", "In scope"),
+            ("why", "Justification", "none is needed for a unit in scope"),
+            ("services", "Services seen in the period"),
+            off_paper="id",
+        ),
+        rows=_scope_units,
+        empty="There are no units: the scope is not described.",
+    ),
+    Table(
+        name="scope-delta",
+        title="Services in use against the scope",
+        says="Whether the register puts what was seen inside the management system or outside.",
+        item=9,
+        controls=("42001:4.3", "42001:A.4.2"),
+        columns=columns(
+            ("id", "Service id"),
+            ("service", "Service"),
+            ("delta", "By the register"),
+            ("why", "Justification"),
+            ("units", "Units"),
+            ("which", "The first ten"),
+            off_paper="id",
+        ),
+        rows=_scope_systems,
+        empty="Nothing was seen in the period.",
+    ),
+    Table(
+        name="scope-changes",
+        title="Changes of the scope",
+        says="Units that were made, taken into scope or out of it within the period, as the audit log has it.",
+        item=9,
+        controls=("42001:4.3", "42001:6.3"),
+        needs=("audit:read",),
+        columns=columns(
+            ("id", "Audit entry"),
+            ("at", "When"),
+            ("by", "By"),
+            ("what", "What"),
+            ("unit", "Unit"),
+            ("scope", "Scope"),
+            ("why", "Why", "none is needed for a unit in scope"),
+        ),
+        rows=_scope_changes,
+        empty="The scope did not change within the period.",
+    ),
+)
