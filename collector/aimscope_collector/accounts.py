@@ -101,11 +101,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Of the API key; ``None`` for a person."""
     must_change: bool = False
     """Nothing is allowed until the first password is changed."""
+    must_enrol: bool = False
+    """Nothing is allowed until a second factor is set up."""
 
     def may(self, permission: str) -> bool:
         """Whether a permission is given. Raises ``KeyError`` for a word that is none."""
         SCOPES[permission]  # a misspelt word must not be an answer
-        if self.must_change or (self.scopes is not None and permission not in self.scopes):
+        if self.must_change or self.must_enrol or (self.scopes is not None and permission not in self.scopes):
             return False
         return permission in permissions(self.roles)
 

@@ -25,7 +25,7 @@ from aimscope_collector.ingest.limits import Limits
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_collector.services import Service
-from aimscope_collector.store import decisions, events_of_findings, migrate, watching
+from aimscope_collector.store import decisions, events_of_findings, migrate, sessions, watching
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.findings import Changes
 from aimscope_signatures import bundle
@@ -132,6 +132,7 @@ def assembled(
         publish_overlay=publish_overlay,
         shipped=catalogue,
         sign_report=lambda body: feeds.sign_report(signing, body),
+        codes=lambda: keys.codes(folder / founding.KEYS),
     )
     context = assemble(
         engine,
@@ -157,7 +158,7 @@ def assembled(
         catalogue=packed,
         signing=signing,
         now=now,
-        jobs={"alerts": (_ALERTS, look)},
+        jobs={"alerts": (_ALERTS, look), "sessions": (_ALERTS, lambda: sessions.sweep(engine, now=now()))},
         apart={"delivery": (_DELIVERY, lambda: deliver(engine, transports, now=now))} if transports else {},
     )
     api = make_api(given)

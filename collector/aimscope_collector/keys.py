@@ -1,4 +1,4 @@
-"""The door's keys: one that makes pseudonyms, and two pairs that seal names of people and of devices.
+"""The door's keys: one that makes pseudonyms, two pairs that seal names of people and of devices, one for codes.
 
 A folder of mode 0700 with files of mode 0600. The two private keys are needed for a reveal only, and may be kept
 elsewhere. ``KeysError`` says in its text what is wrong and what to do; no key is ever part of a text.
@@ -15,12 +15,14 @@ from typing import Final, Literal
 import msgspec
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
+from nacl.secret import SecretBox
 
 from aimscope_collector.door import Door
 
 Whose = Literal["people", "devices"]
 _SIZE: Final = 32
 _PSEUDONYM: Final = "pseudonym.key"
+_CODES: Final = "codes.key"
 
 
 class KeysError(Exception):
@@ -49,6 +51,7 @@ def create(folder: Path, randomness: Callable[[int], bytes]) -> Keys:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         _write(folder / _PSEUDONYM, randomness(_SIZE))
+        _write(folder / _CODES, randomness(_SIZE))
         for whose in ("people", "devices"):
             private = PrivateKey(randomness(_SIZE))
             _write(folder / f"{whose}.private", bytes(private))
@@ -69,6 +72,11 @@ def load(folder: Path) -> Keys:
 def private(folder: Path, whose: Whose) -> PrivateKey:
     """The key that opens names. Raises ``KeysError`` where it is kept elsewhere."""
     return PrivateKey(_read(folder / f"{whose}.private"))
+
+
+def codes(folder: Path) -> SecretBox:
+    """What seals the secrets of second factors. Raises ``KeysError``."""
+    return SecretBox(_read(folder / _CODES))
 
 
 def opened(key: PrivateKey, sealed: bytes) -> str:

@@ -9,18 +9,24 @@ import msgspec
 import sqlalchemy as sa
 from litestar.di import NamedDependency
 from nacl.public import PrivateKey
+from nacl.secret import SecretBox
 
 from aimscope_collector.accounts import Principal
 from aimscope_collector.door import Door
 from aimscope_collector.feeds import FeedsError
+from aimscope_collector.http.attempts import Attempts
 from aimscope_collector.inventory.model import Inventory
-from aimscope_collector.keys import Whose
+from aimscope_collector.keys import KeysError, Whose
 from aimscope_collector.services import Service
 from aimscope_signatures.catalogue import Catalogue
 
 
 def _nowhere(_connection: sa.Connection, _body: bytes, _actor: str) -> int:
     raise FeedsError("nothing can be signed here")
+
+
+def _elsewhere() -> SecretBox:
+    raise KeysError("the key of second factors is not here")
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,15 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     shipped: Catalogue = Catalogue((), "")
     """What came with this version: what the organisation's own services prove themselves beside."""
     sign_report: Callable[[bytes], tuple[bytes, bytes]]
+    codes: Callable[[], SecretBox] = _elsewhere
+    """What seals the secrets of second factors. Raises ``keys.KeysError``."""
+    attempts: Attempts = msgspec.field(default_factory=Attempts)
+    """How often addresses tried to log in, in this process."""
+
+    @property
+    def rescue(self) -> bool:
+        """Whether people log in elsewhere, so that a password is for an administrator in need."""
+        return False
 
 
 Here: TypeAlias = NamedDependency[Given]

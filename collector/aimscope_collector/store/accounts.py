@@ -14,6 +14,8 @@ from aimscope_collector.store import audit
 from aimscope_collector.store.database import is_sqlite, writing
 from aimscope_collector.store.tables.people import ACCOUNT, SESSION
 
+BREAK_GLASS: Final = "login.break_glass"
+"""A local administrator logged in where people log in elsewhere."""
 _LOCK: Final = 0x6163636F_75
 
 
@@ -30,6 +32,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     origin: str
     units: tuple[str, ...]
+    second_factor: bool = False
+    """Whether a code is asked for after the password."""
 
     def principal(self, scopes: Iterable[str] | None = None) -> Principal:
         """Who asks, when this account does, through a key with ``scopes`` if given."""
@@ -52,8 +56,10 @@ class Denied(Exception):
         self.retry_after = retry_after
 
 
-def log_in(engine: sa.Engine, *, name: str, password: str, now: int) -> Account:
-    """The account, if the password is its own. Raises ``Denied``.
+def log_in(engine: sa.Engine, *, name: str, password: str, now: int, rescue: bool = False) -> Account:
+    """The account, if the password is its own; where it has a second factor, ``codes.check`` has to follow.
+
+    ``rescue`` where people log in elsewhere: only administrators get in here, and each time is told. Raises ``Denied``.
 
     An attempt is counted before the password is looked at, so that many at once gain nothing; while an account is
     locked no password is looked at. Opens its own transactions: comparing takes too long to hold one.
@@ -61,6 +67,8 @@ def log_in(engine: sa.Engine, *, name: str, password: str, now: int) -> Account:
     with writing(engine) as connection:
         row = _by_name(connection, name, lock=True)
         usable = row is not None and row.disabled_at is None and row.password is not None
+        if row is not None and rescue and "admin" not in _of_row(row).roles:
+            usable = False
         wait = row.locked_until - now if row is not None else 0
         if row is not None and usable and wait <= 0:
             failures = row.failures + 1
@@ -76,13 +84,26 @@ def log_in(engine: sa.Engine, *, name: str, password: str, now: int) -> Account:
     with writing(engine) as connection:
         # unless somebody changed the password or disabled the account while we compared
         same = (ACCOUNT.c.id == row.id) & (ACCOUNT.c.password == row.password) & ACCOUNT.c.disabled_at.is_(None)
-        done = connection.execute(
-            ACCOUNT.update().where(same).values(failures=0, locked_until=0, password=renewed).returning(ACCOUNT)
-        ).first()
+        values = {"password": renewed, **_forgiven(row)}
+        done = connection.execute(ACCOUNT.update().where(same).values(values).returning(ACCOUNT)).first()
         if done is not None:
-            _record(connection, now, row.name, "login.done", row.name)
+            asked = row.totp_at is not None
+            _record(connection, now, row.name, "login.code-asked" if asked else "login.done", row.name)
+            if rescue and not asked:
+                _record(connection, now, row.name, BREAK_GLASS, row.name)
             return _of_row(done)
     raise Denied
+
+
+def _forgiven(row: sa.Row[Any]) -> dict[str, object]:
+    """What a right password makes good: with a second factor only its own attempt, lest wrong codes be forgotten."""
+    if row.totp_at is None:
+        return {"failures": 0, "locked_until": 0}
+    alone = ACCOUNT.c.failures == row.failures + 1  # nobody else tried meanwhile, whose lock it would be
+    return {
+        "failures": sa.case((ACCOUNT.c.failures > 0, ACCOUNT.c.failures - 1), else_=0),
+        "locked_until": sa.case((alone, 0), else_=ACCOUNT.c.locked_until),
+    }
 
 
 def _deny(engine: sa.Engine, row: sa.Row[Any] | None, now: int, why: str) -> None:
@@ -133,7 +154,7 @@ def create(
 def change_roles(
     connection: sa.Connection, *, account: int, roles: Iterable[str], units: Sequence[str], by: str, at: int
 ) -> Account:
-    """Give an account other roles and limits. Raises ``NotAllowed``, also for the last administrator's."""
+    """Give an account other roles and limits, and end its sessions. Raises ``NotAllowed``, also for the last one's."""
     wanted = accounts.check_roles(roles)
     _one_at_a_time(connection)
     known = _needed(connection, account)
@@ -141,6 +162,7 @@ def change_roles(
         _not_the_last(connection, known)
     stored = {"roles": msgspec.json.encode(wanted).decode(), "units": msgspec.json.encode(list(units)).decode()}
     _change(connection, account, **stored)
+    connection.execute(SESSION.delete().where(SESSION.c.account == account))
     said = {"roles": " ".join(wanted), "before": " ".join(known.roles), "units": ", ".join(units)}
     _record(connection, at, by, "account.roles", known.name, **said)
     return _needed(connection, account)
@@ -243,4 +265,5 @@ def _of_row(row: sa.Row[Any]) -> Account:
         created_at=row.created_at,
         origin=row.origin,
         units=msgspec.json.decode(row.units, type=tuple[str, ...]),
+        second_factor=row.totp_at is not None,
     )

@@ -1,9 +1,9 @@
-"""API keys and sessions: found by the hash of a secret that only its owner has."""
+"""API keys: found by the hash of a secret that only its owner has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -11,11 +11,8 @@ import sqlalchemy as sa
 from aimscope_collector import accounts
 from aimscope_collector.accounts import NotAllowed, Principal
 from aimscope_collector.store import audit
-from aimscope_collector.store.accounts import Account, get
-from aimscope_collector.store.tables.people import API_KEY, SESSION
-
-IDLE: Final = 8 * 3_600
-"""Seconds without a request after which a session ends."""
+from aimscope_collector.store.accounts import get
+from aimscope_collector.store.tables.people import API_KEY
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,14 +26,6 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     revoked_at: int | None
     last_used: int | None
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who logged in with a browser; ``csrf`` has to come with every request that changes something."""
-
-    principal: Principal
-    csrf: str
-    expires_at: int
 
 
 def create_key(
@@ -111,46 +100,6 @@ def used(connection: sa.Connection, when: Mapping[int, int]) -> None:
         update = API_KEY.update().where(API_KEY.c.id == sa.bindparam("key"), later)
         rows = [{"key": key, "at": at} for key, at in sorted(when.items())]
         connection.execute(update.values(last_used=sa.bindparam("at")), rows)
-
-
-def open_session(
-    connection: sa.Connection, account: Account, *, secret: str, csrf: str, now: int, lifetime: int = 12 * 3_600
-) -> None:
-    """Keep a session of somebody who has just logged in; ``secret`` and ``csrf`` are random."""
-    connection.execute(SESSION.delete().where(SESSION.c.expires_at <= now))
-    connection.execute(
-        SESSION.insert().values(
-            hash=accounts.secret_hash(secret),
-            account=account.id,
-            created_at=now,
-            expires_at=now + lifetime,
-            last_used=now,
-            csrf=csrf,
-        )
-    )
-
-
-def by_session(connection: sa.Connection, secret: str, *, now: int) -> Session | None:
-    """The session; ``None`` where it is unknown, ended or idle, or its account is out."""
-    row = connection.execute(sa.select(SESSION).where(SESSION.c.hash == accounts.secret_hash(secret))).first()
-    if row is None or row.expires_at <= now or row.last_used + IDLE <= now:
-        return None
-    owner = get(connection, row.account)
-    if owner is None or owner.disabled_at is not None:
-        return None
-    return Session(principal=owner.principal(), csrf=row.csrf, expires_at=row.expires_at)
-
-
-def session_used(connection: sa.Connection, secret: str, *, now: int) -> None:
-    """Keep that a session is not idle: once in a few minutes is enough."""
-    connection.execute(SESSION.update().where(SESSION.c.hash == accounts.secret_hash(secret)).values(last_used=now))
-
-
-def close_session(connection: sa.Connection, secret: str, *, by: str, at: int) -> None:
-    """Log out."""
-    ended = connection.execute(SESSION.delete().where(SESSION.c.hash == accounts.secret_hash(secret)))
-    if ended.rowcount:
-        audit.record(connection, at=at, actor=by, action="logout", about=by, facts={})
 
 
 def _key(row: sa.Row[Any]) -> ApiKey:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar import Litestar
 from litestar.testing import TestClient
 from nacl.public import PrivateKey
+from nacl.secret import SecretBox
 
 from aimscope_collector import accounts, keys
 from aimscope_collector.accounts import PERMISSIONS
@@ -77,6 +78,7 @@ class Api:
             used=lambda _: None,
             preview=preview,
             publish_policy=publish_policy,
+            codes=lambda: SecretBox(b"c" * 32),
             sign_report=lambda body: (_SIGNS.sign(body), _SIGNS.public_key().public_bytes_raw()),
         )
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from aimscope_collector import accounts
 from aimscope_collector.accounts import PERMISSIONS, SCOPES, NotAllowed, Principal
 from aimscope_collector.store import accounts as store
-from aimscope_collector.store import audit, credentials
+from aimscope_collector.store import audit, credentials, sessions
 from aimscope_collector.store.accounts import Account, Denied
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.people import ACCOUNT, API_KEY
@@ -198,12 +198,12 @@ def test_a_disabled_account_and_its_keys_open_nothing(database: sa.Engine, make:
             expires_at=NOW + 9,
             by="ann",
         )
-        credentials.open_session(connection, made, secret="s", csrf="c", now=NOW)
+        sessions.open_session(connection, made, secret="s", csrf="c", now=NOW)
         assert credentials.by_key(connection, "ak_1", now=NOW)
-        assert credentials.by_session(connection, "s", now=NOW)
+        assert sessions.by_secret(connection, "s", now=NOW)
         store.disable(connection, account=made.id, by="root", at=NOW)
         assert credentials.by_key(connection, "ak_1", now=NOW) is None
-        assert credentials.by_session(connection, "s", now=NOW) is None
+        assert sessions.by_secret(connection, "s", now=NOW) is None
     with pytest.raises(Denied):
         store.log_in(database, name="ann", password=PASSWORD, now=NOW)
     with writing(database) as connection:
@@ -316,25 +316,3 @@ def test_no_secret_is_in_the_database(database: sa.Engine, make: Callable[..., A
         text += repr(audit.entries(connection))
     assert "ak_secret" not in text
     assert PASSWORD not in text
-
-
-def test_sessions_end(database: sa.Engine, make: Callable[..., Account]) -> None:
-    made = make("ann", "viewer")
-    hour = 3_600
-    with writing(database) as connection:
-        credentials.open_session(connection, made, secret="s", csrf="c", now=NOW)
-        session = credentials.by_session(connection, "s", now=NOW)
-        assert session is not None
-        assert (session.principal.name, session.csrf) == ("ann", "c")
-        assert credentials.by_session(connection, "t", now=NOW) is None
-        assert credentials.by_session(connection, "s", now=NOW + 8 * hour) is None, "idle"
-        credentials.session_used(connection, "s", now=NOW + 7 * hour)
-        assert credentials.by_session(connection, "s", now=NOW + 8 * hour)
-        assert credentials.by_session(connection, "s", now=NOW + 12 * hour) is None, "too old"
-        credentials.close_session(connection, "s", by="ann", at=NOW)
-        credentials.close_session(connection, "s", by="ann", at=NOW)
-        assert credentials.by_session(connection, "s", now=NOW) is None
-        credentials.open_session(connection, made, secret="s2", csrf="c", now=NOW)
-        store.set_password(connection, account=made.id, hashed="x", by="ann", at=NOW)
-        assert credentials.by_session(connection, "s2", now=NOW) is None, "another password ends sessions"
-    assert [action for action, _ in said(database)].count("logout") == 1

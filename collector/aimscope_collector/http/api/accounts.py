@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import delete, get, post
+from litestar import Request, delete, get, post
 from litestar.params import FromQuery, JSONBody, PathParameter
 
 from aimscope_collector import accounts
 from aimscope_collector.accounts import SCOPES
-from aimscope_collector.http.access import KNOWN, NOTHING, logged_in
-from aimscope_collector.http.given import Here, Who
+from aimscope_collector.http.access import KNOWN, NOTHING, address_of
+from aimscope_collector.http.given import Given, Here, Who
+from aimscope_collector.http.logging_in import code_given, logged_in
 from aimscope_collector.http.problems import Failed, not_found
 from aimscope_collector.store import accounts as known
 from aimscope_collector.store import credentials
@@ -54,11 +55,12 @@ class Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The present password and the one that is to be."""
+    """The present password and the one that is to be; and a code, where the account has a second factor."""
 
     name: Line
     password: Line
     new: Line
+    code: Word = ""
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -104,17 +106,24 @@ def show_me(who: Who) -> Me:
 
 
 @post("/password", opt={"needs": NOTHING}, sync_to_thread=True, tags=["accounts"], status_code=200)
-def change_password(given: Here, data: JSONBody[ChangePassword]) -> Done:
-    """Change one's own password, as is needed before anything else with a first one."""
+def change_password(request: Request[Any, Any, Any], given: Here, data: JSONBody[ChangePassword]) -> Done:
+    """Change one's own password, as is needed before anything else with a first one. Ends all sessions."""
+    password_changed(given, data, address_of(request))
+    return Done()
+
+
+def password_changed(given: Given, data: ChangePassword, address: str) -> Account:
+    """The same, for pages too: the account, whose password is another one now."""
     accounts.check_password(data.new, data.name)
     if data.new == data.password:
         raise accounts.NotAllowed("This is the password there is: choose another.")
-    now = given.now()
-    account = logged_in(given, data.name, data.password)
+    account = logged_in(given, data.name, data.password, address)
+    if account.second_factor:
+        account = code_given(given, account.id, data.code, address)
     hashed = accounts.hash_password(data.new)
     with writing(given.engine) as connection:
-        known.set_password(connection, account=account.id, hashed=hashed, by=account.name, at=now)
-    return Done()
+        known.set_password(connection, account=account.id, hashed=hashed, by=account.name, at=given.now())
+    return account
 
 
 @get("/accounts", opt={"needs": "accounts:read"}, sync_to_thread=True, tags=["accounts"])
