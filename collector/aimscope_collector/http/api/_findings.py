@@ -14,6 +14,7 @@ from aimscope_collector.http.given import Who
 from aimscope_collector.http.problems import not_found
 from aimscope_collector.privacy import Grain, PrivacyPolicy, fit_to_show
 from aimscope_collector.review import Act, Decision, Facts, State
+from aimscope_collector.standing import SETTLED, SHADOW
 from aimscope_collector.store import privacy
 from aimscope_collector.store.tables.review import FINDING
 
@@ -194,6 +195,10 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
     gone: bool = False
+    shadow: bool = False
+    """Used, and nobody authorised it or decided to live with it."""
+    overdue_at: int | None = None
+    opened_since: int | None = None
 
     def applied(self, query: sa.Select[Any]) -> sa.Select[Any]:
         """The query with these conditions."""
@@ -211,6 +216,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             query = query.where(FINDING.c.last >= self.since)
         if self.until is not None:
             query = query.where(FINDING.c.first < self.until)
+        if self.shadow:
+            query = query.where(FINDING.c.verdict.in_(sorted(SHADOW)), FINDING.c.state.not_in(sorted(SETTLED)))
+        if self.overdue_at is not None:
+            query = query.where(FINDING.c.due < self.overdue_at, FINDING.c.state != "dismissed")
+        if self.opened_since is not None:
+            query = query.where(FINDING.c.opened_at >= self.opened_since)
         return query if self.gone else query.where(FINDING.c.present == 1)
 
 

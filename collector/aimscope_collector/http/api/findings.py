@@ -34,6 +34,7 @@ from aimscope_collector.store import actions, decisions
 from aimscope_collector.store.actions import Comment
 from aimscope_collector.store.tables.review import FINDING
 
+_DAY: Final = 86_400
 _HOSTS: Final = ("name", "host", "domain")
 FindingId = Annotated[str, PathParameter(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -85,6 +86,9 @@ def list_findings(
     assignee: Name = None,
     text: Annotated[Name, QueryParameter(description="Part of the name.")] = None,
     gone: Annotated[bool, QueryParameter(description="Also what is found no more.")] = False,
+    shadow: Annotated[bool, QueryParameter(description="Used without anybody's decision.")] = False,
+    overdue: Annotated[bool, QueryParameter(description="Past the day on which it was due.")] = False,
+    opened: Annotated[int | None, QueryParameter(ge=1, le=366, description="Opened in the last so many days.")] = None,
     days: Period = None,
     first: From = None,
     last: To = None,
@@ -106,6 +110,9 @@ def list_findings(
         gone=gone,
         since=since,
         until=until,
+        shadow=shadow,
+        overdue_at=given.now() if overdue else None,
+        opened_since=given.now() - opened * _DAY if opened is not None else None,
     )
     name, by, descending = ordered(order)
     query = sa.select(FINDING, by.label("ordered_by"))
