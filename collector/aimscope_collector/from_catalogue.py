@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aimscope_collector.services import Service
+from aimscope_collector.services import Known, Service
 from aimscope_signatures.catalogue import Catalogue, Entry
 from aimscope_signatures.kinds import KINDS
 from aimscope_signatures.sections import SECTIONS
@@ -15,7 +15,8 @@ def services_of(catalogue: Catalogue) -> tuple[Service, ...]:
 
 
 def _service(entry: Entry) -> Service:
-    trains = entry.signature.governance.get("trains_on_input")
+    signature = entry.signature
+    trains = signature.governance.get("trains_on_input")
     return Service(
         id=entry.id,
         name=entry.name,
@@ -25,8 +26,18 @@ def _service(entry: Entry) -> Service:
         aliases=entry.aliases,
         surface=entry.surface,
         trains_on_input=str(trains.value) if trains else "",
+        summary=signature.summary,
+        homepage=signature.homepage,
+        known=tuple(
+            Known(name, _said(attribute.value), attribute.source, attribute.checked)
+            for name, attribute in signature.governance.items()
+        ),
         kinds=frozenset(kind for clause in entry.clauses for kind in _kinds(clause) if _lasts(kind)),
     )
+
+
+def _said(value: str | bool) -> str:
+    return value if isinstance(value, str) else "yes" if value else "no"
 
 
 _FLEETING = ("hostname", "ip", "product_name")

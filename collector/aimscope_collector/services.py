@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+
+ATTRIBUTES: Final = (
+    *("trains_on_input", "retention", "data_residency", "account_types", "enterprise_sso", "mfa", "audit_log"),
+    *("dpa", "iso_27001", "iso_42001", "soc_2", "gdpr", "hipaa", "ai_act_role", "hq_country", "licence"),
+)
+"""What a reviewer wants to know of any service, in the order in which they ask; the catalogue may know more."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """One attribute of a service that somebody looked up: what, where it says so, and when that was read."""
+
+    name: str
+    value: str
+    source: str
+    checked: datetime.date
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +42,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     surface: tuple[str, ...] = ()
     trains_on_input: str = ""
+    summary: str = ""
+    homepage: str = ""
+    known: tuple[Known, ...] = ()
     kinds: frozenset[str] | None = None
 
 
