@@ -130,6 +130,7 @@ def assembled(
         preview=preview,
         publish_policy=publish_policy,
         publish_overlay=publish_overlay,
+        matcher=in_force.matcher,
         shipped=catalogue,
         sign_report=lambda body: feeds.sign_report(signing, body),
         codes=lambda: keys.codes(folder / founding.KEYS),

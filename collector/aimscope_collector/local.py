@@ -70,6 +70,7 @@ class Local:
                 preview=preview,
                 publish_policy=publish_policy,
                 publish_overlay=publish_overlay,
+                matcher=in_force.matcher,
                 shipped=catalogue,
                 sign_report=lambda body: feeds.sign_report(signing, body),
             )

@@ -19,6 +19,7 @@ from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.keys import KeysError, Whose
 from aimscope_collector.services import Service
 from aimscope_signatures.catalogue import Catalogue
+from aimscope_signatures.matcher import Matcher
 
 
 def _nowhere(_connection: sa.Connection, _body: bytes, _actor: str) -> int:
@@ -53,6 +54,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     publish_policy: Callable[[sa.Connection, bytes, str], int]
     publish_overlay: Callable[[sa.Connection, bytes, str], int] = _nowhere
     """Signs and offers the organisation's own services. Raises ``FeedsError``."""
+    matcher: Callable[[], Matcher] = lambda: Matcher(Catalogue((), ""))
+    """Of the catalogue in force, with the organisation's own services."""
     shipped: Catalogue = Catalogue((), "")
     """What came with this version: what the organisation's own services prove themselves beside."""
     sign_report: Callable[[bytes], tuple[bytes, bytes]]
