@@ -17,6 +17,7 @@ from aimscope_collector.review import Act, Decision, Facts, State
 from aimscope_collector.standing import SETTLED, SHADOW
 from aimscope_collector.store import privacy
 from aimscope_collector.store.tables.review import FINDING
+from aimscope_signatures.kinds import IDENTITIES, PRESENCES, Identity, Presence
 
 _LEVELS: Final[dict[Level, tuple[int, int]]] = {
     "low": (0, 4),
@@ -55,6 +56,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     score: int
     reasons: tuple[str, ...]
     row: str
+    identity: Identity | None = None
+    presence: Presence | None = None
     assets: int | None
     subjects: int | None
     fewer_than: int | None = None
@@ -142,6 +145,8 @@ def found(row: sa.Row[Any], shown: Shown) -> Found:
         score=row.score,
         reasons=msgspec.json.decode(row.reasons, type=tuple[str, ...]),
         row=row.row,
+        identity=None if row.identity is None else IDENTITIES[min(row.identity, len(IDENTITIES) - 1)],
+        presence=None if row.presence is None else PRESENCES[min(row.presence, len(PRESENCES) - 1)],
         assets=None if small else row.assets,
         subjects=None if small else row.subjects,
         fewer_than=shown.least if small else None,
