@@ -24,7 +24,7 @@ class Failure(Exception):
 class Transport(Protocol):
     """One destination. ``send`` returns once the receiver has the item, or raises ``Failure``."""
 
-    def send(self, item: Item, *, now: int) -> None:
+    def send(self, item: Item, /, *, now: int) -> object:
         """Deliver one item."""
 
 

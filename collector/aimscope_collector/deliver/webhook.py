@@ -1,32 +1,23 @@
-"""Webhooks: one POST for an event, signed, to an address that was looked at before it is connected to."""
+"""Webhooks: a POST that is signed, to an address that was looked at before it is connected to."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import socket
-import ssl
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final, Literal
-from urllib.parse import urlsplit
-
-import httpx
+from collections.abc import Mapping
+from typing import Final
 
 from aimscope_collector.deliver import Failure
+from aimscope_collector.deliver.carrying import Batch
+from aimscope_collector.deliver.https import failure_of
+from aimscope_collector.deliver.posting import Poster, Reach, Resolve, allowed, resolve
 from aimscope_collector.store.outbox import Item
-
-Reach = Literal["public", "private", "loopback"]
-"""How near a receiver may be; each includes those before it."""
 
 SIGNATURE: Final = "Aimscope-Signature"
 TIMESTAMP: Final = "Aimscope-Timestamp"
 EVENT: Final = "Aimscope-Event"
 TOLERANCE: Final = 300
-_SECONDS: Final = 10
-_NAT64: Final = ip_network("64:ff9b::/96")
-_METADATA: Final = frozenset(map(ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
-"""Where clouds tell a machine its own secrets."""
+_LARGEST: Final = 1_000_000
 
 
 def sign(secret: bytes, timestamp: int, body: bytes) -> str:
@@ -41,16 +32,14 @@ def signed(secret: bytes, timestamp: str, body: bytes, signature: str, *, now: i
     return hmac.compare_digest(sign(secret, int(timestamp[:16]), body).encode(), signature.encode("utf-8", "replace"))
 
 
-def _resolve(host: str, port: int) -> Sequence[str]:
-    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
 class Webhook:
-    """One receiver. Follows no redirect, uses no proxy, and connects only to the addresses it has checked.
+    """One receiver, of alerts or of events. ``at_once`` is how many events one POST may hold.
 
-    Plain HTTP is for a receiver on this machine (``loopback``) alone. ``ca`` is a file of certificates to trust instead
-    of the system's. Raises ``ValueError`` for an address that cannot be one.
+    Raises ``ValueError`` for an address that cannot be one.
     """
+
+    settles = 0
+    one_each = False
 
     def __init__(
         self,
@@ -59,97 +48,48 @@ class Webhook:
         *,
         reach: Reach = "private",
         ca: str | None = None,
-        resolve: Callable[[str, int], Sequence[str]] = _resolve,
+        resolve: Resolve = resolve,
+        at_once: int = 1,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.password:
-            raise ValueError("a webhook is https://HOST/PATH, without a password in it")
-        if parts.scheme == "http" and reach != "loopback":
-            raise ValueError("a webhook needs https: only one on this machine may do without")
+        self._poster = Poster(url, what="webhook", reach=reach, ca=ca, resolver=resolve)
         if len(secret) < 16:
             raise ValueError("a webhook's secret has at least 16 bytes")
-        self._url = httpx.URL(url)
-        self._host = parts.hostname
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._secret = secret
-        self._reach = reach
-        self._resolve = resolve
-        self._tls = ssl.create_default_context(cafile=ca)
+        self.most_records = at_once
+        self.most_bytes = _LARGEST
 
     def __repr__(self) -> str:
         """Without path, query and secret: receivers put tokens there."""
-        return f"Webhook({self._host})"
+        return f"Webhook({self._poster.host})"
 
-    def send(self, item: Item, *, now: int) -> None:
-        """Post the event. Raises ``Failure`` unless the receiver answers with success."""
-        body = item.payload.encode()
+    def send(self, what: Item | Batch, *, now: int) -> Mapping[int, Failure]:
+        """Post an alert, or events. Raises ``Failure`` unless the receiver answers with success."""
+        if isinstance(what, Item):
+            body, kind, event = what.payload.encode(), "application/json", what.event
+        else:
+            body, kind, event = what.body, what.content_type, ",".join(what.uids)
         headers = {
-            "Host": self._url.netloc.decode("ascii"),
-            "Content-Type": "application/json",
-            "User-Agent": "aimscope",
-            EVENT: item.event,
+            "Content-Type": kind,
+            EVENT: event,
             TIMESTAMP: str(now),
             SIGNATURE: sign(self._secret, now, body),
         }
-        address = self._address()
-        request = httpx.Request(
-            "POST",
-            self._url.copy_with(host=address),
-            headers=headers,
-            content=body,
-            extensions={"sni_hostname": self._host, "timeout": httpx.Timeout(_SECONDS).as_dict()},
-        )
-        try:
-            with httpx.Client(verify=self._tls, trust_env=False, follow_redirects=False) as client:
-                answer = client.send(request, stream=True)
-                answer.close()  # nothing it says is read
-        except httpx.TimeoutException:
-            raise Failure("the receiver did not answer in time") from None
-        except (httpx.HTTPError, ssl.SSLError, OSError) as error:
-            raise Failure(f"the receiver cannot be reached ({type(error).__name__})") from None
-        if not answer.is_success:
-            said = answer.headers.get("Retry-After", "")
-            after = int(said) if said.isascii() and said.isdigit() and len(said) < 7 else 0
-            raise Failure(f"the receiver answered {answer.status_code}", retry_after=after)
+        answer = self._poster.post(body, headers, now=now)
+        if not answer.success:
+            raise failure_of(answer)
+        return {}
 
-    def _address(self) -> str:
-        """One address of the receiver, all of which are allowed: a name with one that is not is not trusted at all."""
-        try:
-            found = self._resolve(self._host, self._port)
-        except (OSError, UnicodeError):
-            raise Failure("the receiver's name is not known") from None
-        if not found:
-            raise Failure("the receiver's name has no address")
-        for text in found:
-            if not allowed(text, self._reach):
-                raise Failure(f"the receiver's address is not one that webhooks may go to ({self._reach})")
-        return found[0]
-
-
-def allowed(text: str, reach: Reach) -> bool:
-    """Whether a webhook may go to an address. Link-local and metadata addresses are never allowed."""
-    try:
-        address = _meant(ip_address(text.split("%", 1)[0]))
-    except ValueError:
-        return False
-    if address in _METADATA or address.is_link_local or address.is_multicast or address.is_unspecified:
-        return False
-    if address.is_loopback:
-        return reach == "loopback"
-    if address.is_global:
+    def check(self) -> bool:
+        """Each POST is answered."""
         return True
-    return address.is_private and not address.is_reserved and reach != "public"
 
-
-def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, if it does."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
+    def close(self) -> None:
+        """Nothing stays open."""
 
 
 def fingerprint(secret: bytes) -> str:
     """What may be shown of a secret, to tell two apart."""
     return hashlib.sha256(secret).hexdigest()[:8]
+
+
+__all__ = ["Reach", "Webhook", "allowed", "fingerprint", "sign", "signed"]

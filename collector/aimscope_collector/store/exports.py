@@ -142,15 +142,17 @@ def done(connection: sa.Connection, name: str, what: Done, *, holder: str, now: 
         values |= {"delivered": EXPORT.c.delivered + what.delivered, "delivered_at": now}
     values["held_back"] = EXPORT.c.held_back + what.held_back
     connection.execute(EXPORT.update().where(EXPORT.c.name == name).values(**values))
-    _bury(connection, name, what.dead, now)
+    bury(connection, name, what.dead, now=now)
     return True
 
 
-def spent(connection: sa.Connection, name: str, *, counters: int, now: int) -> None:
-    """So many events of mere numbers went out today."""
+def spent(connection: sa.Connection, name: str, *, counters: int, held_back: int, now: int) -> None:
+    """So many events of mere numbers went out today, and so many did not, for there were too many."""
     day = now // _DAY
     used = sa.case((EXPORT.c.budget_day == day, EXPORT.c.budget_used), else_=0) + counters
-    connection.execute(EXPORT.update().where(EXPORT.c.name == name).values(budget_day=day, budget_used=used))
+    more = EXPORT.c.held_back + held_back
+    values = {"budget_day": day, "budget_used": used, "held_back": more}
+    connection.execute(EXPORT.update().where(EXPORT.c.name == name).values(**values))
 
 
 def failed(connection: sa.Connection, name: str, *, holder: str, now: int, why: str, retry_after: int = 0) -> None:
@@ -184,7 +186,7 @@ def give_up(connection: sa.Connection, name: str, *, wanted: Filter, why: str, n
     ]
     if old:
         connection.execute(EXPORT.update().where(EXPORT.c.name == name).values(cursor=old[-1].id))
-        _bury(connection, name, [(entry, f"not taken for a week: {why}") for entry in old], now)
+        bury(connection, name, [(entry, f"not taken for a week: {why}") for entry in old], now=now)
     return len(old)
 
 
@@ -193,7 +195,8 @@ def release(connection: sa.Connection, *, holder: str) -> None:
     connection.execute(EXPORT.update().where(EXPORT.c.holder == holder).values(held_until=0))
 
 
-def _bury(connection: sa.Connection, name: str, dead: Iterable[tuple[Entry, str]], now: int) -> None:
+def bury(connection: sa.Connection, name: str, dead: Iterable[tuple[Entry, str]], *, now: int) -> None:
+    """Keep events aside that a destination does not take."""
     rows = [
         {
             "destination": name,
