@@ -51,6 +51,8 @@ _INKS: Final = {
         Ink("observed", "#475569", "cross"),
         Ink("authorised", "#18794e"),
         Ink("dormant", "#64748b", "level"),
+        Ink("tolerated", "#0f6f74", "rise"),
+        Ink("registered", "#2f6b2f", "upright"),
         Ink("critical", "#9b1c31"),
         Ink("high", "#c2570c", "rise"),
         Ink("medium", "#92600a", "fall"),
