@@ -17,7 +17,8 @@ from aimscope_collector.http.frame.shown import frame_of
 from aimscope_collector.http.problems import HANDLERS, Problem
 
 _LOGIN: Final = "/login"
-_PASSWORD: Final = "/account/password"  # noqa: S105  # an address
+_FIRST: Final = {"must-change": "/account/password", "must-enrol": "/account/second-factor"}
+"""What has to be done before anything else, and where."""
 
 
 def _drawn(handler: Callable[[Request[Any, Any, Any], Any], Response[bytes]]) -> Callable[..., Response[Any]]:
@@ -28,8 +29,8 @@ def _drawn(handler: Callable[[Request[Any, Any, Any], Any], Response[bytes]]) ->
             return Redirect(
                 f"{_LOGIN}?{urlencode({'next': asked if request.method == 'GET' else '/'})}", status_code=303
             )
-        if problem.type == "must-change":
-            return Redirect(_PASSWORD, status_code=303)
+        if problem.type in _FIRST:
+            return Redirect(_FIRST[problem.type], status_code=303)
         return frame_of(request).show("failed.html", status=problem.status, problem=problem)
 
     return draw

@@ -28,6 +28,11 @@ class Sent:
         said = found.strip() if isinstance(found, str) else ""
         return said or default
 
+    def exact(self, name: str) -> str:
+        """A text with every space of it, as a password is."""
+        found = self._fields.get(name)
+        return found if isinstance(found, str) else ""
+
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of a field that is there several times, as boxes that were ticked."""
         return tuple(one.strip() for one in self._fields.getall(name, []) if isinstance(one, str) and one.strip())
