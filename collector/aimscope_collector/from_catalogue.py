@@ -23,6 +23,8 @@ def _service(entry: Entry) -> Service:
         vendor=entry.vendor,
         category=entry.category,
         domains=entry.domains,
+        own_domains=signature.domains,
+        part_of=entry.part_of,
         aliases=entry.aliases,
         surface=entry.surface,
         trains_on_input=str(trains.value) if trains else "",
