@@ -145,9 +145,11 @@ class Fleet:
             credentials.create_key(connection, account=made.id, name="k", scopes=scopes, secret=secret, **said)
         return {"authorization": f"Bearer {secret}"}
 
-    def publish(self, who: dict[str, str], /, *, replaces: int | None = None, **files: str) -> httpx.Response:
+    def publish(
+        self, who: dict[str, str], files: dict[str, str] | None = None, *, replaces: int | None = None
+    ) -> httpx.Response:
         """Files by id, each in its category's folder."""
-        content = {"files": {f"assistant/{name}.yaml": text for name, text in files.items()}}
+        content = {"files": {f"assistant/{name}.yaml": text for name, text in (files or {}).items()}}
         params = {} if replaces is None else {"replaces": replaces}
         return self.api.put("/api/v1/catalogue/overlay", json=content, headers=who, params=params)
 
@@ -179,7 +181,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
 def test_an_agent_finds_what_the_organisation_published_and_the_collector_confirms_it(fleet: Fleet) -> None:
     fleet.check_in()
     assert fleet.found() == set()
-    answer = fleet.publish(fleet.key("security"), rose=ROSE)
+    answer = fleet.publish(fleet.key("security"), {"rose": ROSE})
     assert answer.status_code == 200, answer.text
     assert [(one["version"], one["services"], one["in_force"]) for one in answer.json()["items"]] == [
         (1, ["rose"], True)
@@ -217,7 +219,7 @@ def test_what_was_seen_before_is_asked_about_again_and_a_withdrawn_service_is_go
             return list(connection.execute(sa.select(EVIDENCE.c.service)).scalars())
 
     assert services() == [""]
-    assert fleet.publish(who, rose=ROSE).status_code == 200
+    assert fleet.publish(who, {"rose": ROSE}).status_code == 200
     eventually(lambda: services() == ["rose"])
     assert fleet.publish(who).status_code == 200
     eventually(lambda: services() == [""])
@@ -227,7 +229,7 @@ def test_what_was_seen_before_is_asked_about_again_and_a_withdrawn_service_is_go
 
 def test_another_collector_of_the_same_database_follows(fleet: Fleet) -> None:
     other = fleet.another()
-    assert fleet.publish(fleet.key("security"), rose=ROSE).status_code == 200
+    assert fleet.publish(fleet.key("security"), {"rose": ROSE}).status_code == 200
     assert other.context.matcher().match(ASKED) == ()
     other.background.judge()
     assert [each.service for each in other.context.matcher().match(ASKED)] == ["rose"]
@@ -248,7 +250,7 @@ def test_another_collector_of_the_same_database_follows(fleet: Fleet) -> None:
     ],
 )
 def test_what_does_not_prove_itself_is_not_published(fleet: Fleet, name: str, text: str, said: str) -> None:
-    answer = fleet.publish(fleet.key("security"), **{name: text})
+    answer = fleet.publish(fleet.key("security"), {name: text})
     assert answer.status_code == 422
     assert any(said in problem for problem in answer.json()["errors"]), answer.text
     fleet.check_in()
@@ -257,11 +259,11 @@ def test_what_does_not_prove_itself_is_not_published(fleet: Fleet, name: str, te
 
 def test_who_may_publish_and_over_what(fleet: Fleet) -> None:
     for roles, units in ((("reviewer",), ()), (("auditor",), ()), (("security",), ("emea",))):
-        assert fleet.publish(fleet.key(*roles, units=units), rose=ROSE).status_code == 403
+        assert fleet.publish(fleet.key(*roles, units=units), {"rose": ROSE}).status_code == 403
     who = fleet.key("security")
-    assert fleet.publish(who, rose=ROSE, replaces=3).status_code == 409
-    assert fleet.publish(who, rose=ROSE, replaces=0).status_code == 200
-    assert fleet.publish(who, rose=ROSE, replaces=1).status_code == 200, "the same again is no new version"
+    assert fleet.publish(who, {"rose": ROSE}, replaces=3).status_code == 409
+    assert fleet.publish(who, {"rose": ROSE}, replaces=0).status_code == 200
+    assert fleet.publish(who, {"rose": ROSE}, replaces=1).status_code == 200, "the same again is no new version"
     assert len(fleet.api.get("/api/v1/catalogue/overlay", headers=who).json()["items"]) == 1
     for content in ("[]", '{"files": {"../rose.yaml": ""}}', "{", '{"files": {"rose.yaml": 1}}'):
         answer = fleet.api.put("/api/v1/catalogue/overlay", content=content, headers=who)
@@ -270,11 +272,11 @@ def test_who_may_publish_and_over_what(fleet: Fleet) -> None:
 
 def test_an_older_version_is_refused_by_the_agent(fleet: Fleet) -> None:
     who = fleet.key("security")
-    fleet.publish(who, rose=ROSE)
+    fleet.publish(who, {"rose": ROSE})
     fleet.check_in()
     first = dict(fleet.collector.context.directory.feeds)["overlay"]
     old = fleet.trust.body("overlay")
-    fleet.publish(who, rose=ROSE.replace("sandbox", "stable"))
+    fleet.publish(who, {"rose": ROSE.replace("sandbox", "stable")})
     fleet.check_in()
     assert fleet.trust.versions()["overlay"] == 2
     result = fleet.trust.offer("overlay", first.envelope, NOW, lambda _: old or b"")
@@ -284,6 +286,6 @@ def test_an_older_version_is_refused_by_the_agent(fleet: Fleet) -> None:
 
 def test_without_the_signing_key_nothing_is_published(fleet: Fleet) -> None:
     (fleet.folder / "collector" / founding.SIGNING / "organisation.key").unlink()
-    answer = fleet.publish(fleet.key("security"), rose=ROSE)
+    answer = fleet.publish(fleet.key("security"), {"rose": ROSE})
     assert (answer.status_code, answer.json()["type"]) == (409, "keys-elsewhere")
     assert answer.json()["detail"].endswith("sign where the signing keys are kept")
