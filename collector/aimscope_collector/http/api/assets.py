@@ -180,10 +180,11 @@ def move_assets(given: Here, who: Who, data: JSONBody[Move]) -> Moved:
 async def import_assets(given: Here, who: Who, request: Request[Any, Any, Any]) -> Imported:
     """The list of devices there should be, as CSV with a line of headings; it replaces the last one."""
     body = await request.body()
-    return await anyio.to_thread.run_sync(_import, given, who, body)
+    return await anyio.to_thread.run_sync(imported, given, who, body)
 
 
-def _import(given: Here, who: Who, body: bytes) -> Imported:
+def imported(given: Here, who: Who, body: bytes) -> Imported:
+    """Take a list of devices. Raises ``Failed``."""
     if who.units:
         raise Failed(403, "forbidden", "The list is the whole organisation's: your account has limits.")
     read = asset_lists.read(body, "assets.csv")
