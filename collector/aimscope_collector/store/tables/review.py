@@ -113,3 +113,27 @@ OVERRIDE = table(
     Column("decision", Text, nullable=False, server_default=""),
     Column("unit", Text),  # null: everywhere
 )
+
+SAVED_VIEW = table(
+    "saved_view",
+    Column("id", Id, primary_key=True),
+    Column("page", Text, nullable=False),
+    Column("owner", Text, nullable=False),  # the account's name
+    Column("name", Text, nullable=False),
+    Column("query", Json, nullable=False),
+    Column("shared", SmallInteger, nullable=False),
+    Column("at", Long, nullable=False),
+    UniqueConstraint("page", "owner", "name"),
+)
+
+SCOPE = table(
+    "scope_entry",  # only ever added to: the latest of a unit or system counts
+    Column("id", Id, primary_key=True),
+    Column("what", Text, nullable=False),  # unit, system
+    Column("name", Text, nullable=False),
+    Column("place", Text, nullable=False),  # in, out, not_yet
+    Column("justification", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Long, nullable=False),
+    sa.Index("ix_scope_entry_name", "what", "name"),
+)

@@ -369,6 +369,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
         postgresql_with={"fillfactor": 60},
     )
+    op.create_index("ix_sighting_evidence", "sighting", ["evidence", "asset"], unique=False)
     op.create_table(
         "subject",
         sa.Column("id", LONG, nullable=False),
@@ -439,6 +440,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("pseudonym", name=op.f("uq_asset_pseudonym")),
         sqlite_with_rowid=True,
     )
+    op.create_index("ix_asset_merged_into", "asset", ["merged_into"], unique=False)
     op.create_table(
         "comment",
         sa.Column("id", LONG, nullable=False),
@@ -471,6 +473,32 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index(op.f("ix_corrective_action_finding"), "corrective_action", ["finding"], unique=False)
+    op.create_table(
+        "saved_view",
+        sa.Column("id", LONG, nullable=False),
+        sa.Column("page", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("shared", sa.SmallInteger(), nullable=False),
+        sa.Column("at", LONG, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_view")),
+        sa.UniqueConstraint("page", "owner", "name", name=op.f("uq_saved_view_page_owner_name")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "scope_entry",
+        sa.Column("id", LONG, nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("justification", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", LONG, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scope_entry")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index("ix_scope_entry_name", "scope_entry", ["what", "name"], unique=False)
     op.create_table(
         "session",
         sa.Column("hash", sa.Text(), nullable=False),
