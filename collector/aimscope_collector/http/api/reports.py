@@ -1,0 +1,189 @@
+"""Reports: which there are, and one of them made and sent as a file. What is made is noted in the audit log."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.background_tasks import BackgroundTask
+from litestar.params import PathParameter, QueryParameter
+from litestar.response import File as FileResponse
+
+from aimscope_collector import reports
+from aimscope_collector.feeds import FeedsError
+from aimscope_collector.http.given import Here, Who
+from aimscope_collector.http.paging import From, To
+from aimscope_collector.http.problems import Failed, not_found
+from aimscope_collector.reports import Asked, File, Refused, Report
+from aimscope_collector.reports.making import Source, make
+from aimscope_collector.reports.period import as_of, period_of
+from aimscope_collector.store import audit
+from aimscope_collector.store.database import writing
+
+_AT_ONCE: Final = threading.BoundedSemaphore(2)
+_PATIENCE: Final = 30.0
+ReportName = Annotated[str, PathParameter(max_length=64, pattern=r"^[a-z0-9-]+$")]
+Form = Annotated[str | None, QueryParameter(max_length=16, description="One of the report's forms; else the first.")]
+Unit = Annotated[str, QueryParameter(max_length=256, description="Only this unit and those below it.")]
+AsOf = Annotated[
+    datetime.date | None, QueryParameter(description="Day of which the inventory is told; else the period's last.")
+]
+Options = Annotated[
+    list[str] | None, QueryParameter(name="option", max_items=32, description="NAME=VALUE of the report's own options.")
+]
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """An option of a report. Without ``choices`` any text is taken."""
+
+    name: str
+    description: str
+    choices: tuple[str, ...]
+    default: str
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """A report, and what it can be told. ``needs`` are permissions beside ``reports:read``."""
+
+    name: str
+    title: str
+    description: str
+    forms: tuple[str, ...]
+    takes: tuple[str, ...]
+    options: tuple[Choice, ...]
+    needs: tuple[str, ...]
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """Every report."""
+
+    items: list[Described]
+
+
+@get("/reports", opt={"needs": "reports:read"}, sync_to_thread=True, tags=["reports"])
+def list_reports() -> Listed:
+    """Which reports there are."""
+    return Listed([_described(report) for report in reports.reports().values()])
+
+
+def _described(report: Report) -> Described:
+    return Described(
+        name=report.name,
+        title=report.title,
+        description=report.description,
+        forms=report.forms,
+        takes=tuple(sorted(report.takes)),
+        options=tuple(Choice(one.name, one.description, one.choices, one.default) for one in report.options),
+        needs=report.needs,
+    )
+
+
+@get(
+    "/reports/{name:str}",
+    opt={"needs": "reports:read"},
+    sync_to_thread=True,
+    tags=["reports"],
+    media_type="application/octet-stream",
+)
+def make_report(
+    given: Here,
+    who: Who,
+    name: ReportName,
+    form: Form = None,
+    first: From = None,
+    last: To = None,
+    at: Annotated[AsOf, QueryParameter(name="as_of")] = None,
+    unit: Unit = "",
+    options: Options = None,
+) -> Response[Any]:
+    """Make a report from what is known at this moment, and send its file. Big ones take up to a minute."""
+    report = reports.reports().get(name)
+    if report is None:
+        raise not_found("report")
+    now = given.now()
+    source = Source(
+        engine=given.engine,
+        now=now,
+        services=given.services,
+        catalogue=given.catalogue,
+        version=given.version,
+        sign=given.sign_report,
+    )
+    if not _AT_ONCE.acquire(timeout=_PATIENCE):
+        raise Failed(429, "too-fast", "Other reports are being made at this moment: try again in a minute.")
+    folder = Path(tempfile.mkdtemp(prefix="aimscope-report-"))
+    try:
+        since, until = period_of(first, last, now=now)
+        asked = Asked(
+            since=since,
+            until=until,
+            as_of=as_of(at, until=until, now=now),
+            unit=unit.strip(),
+            form=form or report.forms[0],
+            options=_options(options or []),
+        )
+        file = make(report, asked, who=who, source=source, folder=folder)
+        path, digest = _kept(file, folder)
+        _note(given, who, report, asked, digest)
+    except Refused as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Failed(422, "refused", str(error)) from None
+    except FeedsError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Failed(409, "no-key", f"The report cannot be signed: {error}.") from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        _AT_ONCE.release()
+    return FileResponse(
+        path=path,
+        filename=file.name,
+        media_type=file.content_type,
+        headers={"x-content-sha256": digest},
+        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
+    )
+
+
+def _options(several: list[str]) -> dict[str, str]:
+    found = {}
+    for one in several:
+        name, equals, value = one.partition("=")
+        if not equals or len(one) > 8_192:
+            raise Refused("An option is written NAME=VALUE, in at most 8192 characters.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _kept(file: File, folder: Path) -> tuple[Path, str]:
+    """Where the file is, and its SHA-256."""
+    path = folder / file.name
+    if isinstance(file.content, bytes):
+        path.write_bytes(file.content)
+    else:
+        path = file.content
+    with path.open("rb") as content:
+        return path, hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _note(given: Here, who: Who, report: Report, asked: Asked, digest: str) -> None:
+    facts: dict[str, str | int | bool | None] = {
+        "form": asked.form,
+        "from": asked.since,
+        "until": asked.until,
+        "as_of": asked.as_of,
+        "unit": asked.unit,
+        "sha256": digest,
+    }
+    with writing(given.engine) as connection:
+        audit.record(connection, at=given.now(), actor=who.name, action="report.made", about=report.name, facts=facts)
+
+
+ROUTES: Final = (list_reports, make_report)
