@@ -32,6 +32,9 @@ SCOPES: Final[dict[str, str]] = {
     "coverage:read": "What could be looked at, and scan runs.",
     "alerts:read": "Alerts.",
     "alerts:write": "Rules and destinations of alerts and exports.",
+    "exports:read": "Where events go, what waits, what was refused, and how an event looks.",
+    "exports:write": "Try again, replay, deliver at once.",
+    "metrics:read": "Figures of the collector for monitoring.",
     "policy:read": "What agents may collect and what is shown to whom.",
     "policy:write": "Change that.",
     "reports:read": "Reports and exports of findings.",
@@ -60,6 +63,7 @@ PERMISSIONS: Final[dict[Role, frozenset[str]]] = {
     "reviewer": _REVIEWER,
     "security": _VIEWER
     | {"decisions:read", "sightings:read", "alerts:read", "alerts:write", "agents:read", "agents:write"}
+    | {"exports:read", "exports:write", "metrics:read"}
     | {"tokens:read", "tokens:write", "catalogue:write", "devices:see", "people:reveal", "people:approve"},
     "auditor": frozenset(word for word in SCOPES if word.endswith(":read")) | {"keys:write"},
     "privacy": frozenset(

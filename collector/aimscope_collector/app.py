@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +15,9 @@ from litestar import Litestar
 from nacl.public import PrivateKey
 
 from aimscope_collector import feeds, founding, keys
-from aimscope_collector.background import Background, Inbox, Noting
-from aimscope_collector.deliver import Transport, configured, deliver
+from aimscope_collector.background import Background, Inbox, Jobs, Noting
+from aimscope_collector.deliver import deliver, telling
+from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.http.agents import PREFIX, make_agent_app
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
@@ -36,7 +38,8 @@ _BODY_SECONDS: Final = 60.0
 """In which a body of the API has to arrive."""
 _ALERTS: Final = 300
 _DELIVERY: Final = 5
-DESTINATIONS: Final = "destinations.yaml"
+_EVENTS: Final = 60
+_JOURNAL: Final = 900
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -50,6 +53,7 @@ class Collector(msgspec.Struct, frozen=True, kw_only=True):
     given: Given
     context: Context
     background: Background
+    exporter: Exporter
     api: Litestar
     asgi: Asgi
 
@@ -63,6 +67,7 @@ class Collector(msgspec.Struct, frozen=True, kw_only=True):
                     yield
                 finally:
                     await asyncio.to_thread(self.background.stop)
+                    await asyncio.to_thread(self.exporter.end)
         finally:
             self.engine.dispose()
 
@@ -82,7 +87,7 @@ def assembled(
     try:
         migrate.require_current(engine)
         door = keys.load(folder / founding.KEYS).door()
-        transports = _destinations(folder)
+        destinations = telling.configured(folder / telling.DESTINATIONS)
         signing = folder / founding.SIGNING
         packed = bundle.pack(catalogue)
         with writing(engine) as connection:
@@ -111,6 +116,17 @@ def assembled(
     def private_key(whose: keys.Whose) -> PrivateKey:
         return keys.private(folder / founding.KEYS, whose)
 
+    exporter = telling.exporter(
+        engine,
+        destinations,
+        catalogue=catalogue.version,
+        version=__version__,
+        holder=randomness(8).hex(),
+        private_key=private_key,
+        now=now,
+    )
+    telling.begin(engine, exporter, now=now())
+    transports = destinations.alerts
     reconciler = Reconciler(engine, door=door, follow=follow)
 
     def preview(inventory: Inventory) -> dict[str, str]:
@@ -134,6 +150,7 @@ def assembled(
         shipped=catalogue,
         sign_report=lambda body: feeds.sign_report(signing, body),
         codes=lambda: keys.codes(folder / founding.KEYS),
+        exporter=lambda: exporter,
     )
     context = assemble(
         engine,
@@ -149,6 +166,15 @@ def assembled(
         with writing(engine) as connection:
             watching.look(connection, now=now(), destinations=transports)
 
+    jobs: Jobs = {
+        "alerts": (_ALERTS, look),
+        "sessions": (_ALERTS, lambda: sessions.sweep(engine, now=now())),
+        "events": (_EVENTS, lambda: telling.look(engine, exporter, services=in_force.services, now=now())),
+        "journal": (_JOURNAL, lambda: telling.keep_up(engine, exporter, now=now())),
+    }
+    apart: Jobs = {f"export {name}": (_DELIVERY, partial(exporter.round, name)) for name in exporter.destinations}
+    if transports:
+        apart["delivery"] = (_DELIVERY, lambda: deliver(engine, transports, now=now))
     background = Background(
         engine,
         reconciler=reconciler,
@@ -159,8 +185,8 @@ def assembled(
         catalogue=packed,
         signing=signing,
         now=now,
-        jobs={"alerts": (_ALERTS, look), "sessions": (_ALERTS, lambda: sessions.sweep(engine, now=now()))},
-        apart={"delivery": (_DELIVERY, lambda: deliver(engine, transports, now=now))} if transports else {},
+        jobs=jobs,
+        apart=apart,
     )
     api = make_api(given)
     return Collector(
@@ -168,15 +194,10 @@ def assembled(
         given=given,
         context=context,
         background=background,
+        exporter=exporter,
         api=api,
         asgi=_together(make_agent_app(context), api),
     )
-
-
-def _destinations(folder: Path) -> dict[str, Transport]:
-    """Where alerts go: nowhere without the file that says so."""
-    path = folder / DESTINATIONS
-    return configured.load(path) if path.exists() else {}
 
 
 def _together(agents: Asgi, api: Litestar) -> Asgi:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from nacl.public import PrivateKey
 
 from aimscope_collector import feeds, founding, keys
 from aimscope_collector.accounts import Principal, Role
+from aimscope_collector.deliver import telling
+from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.http.access import OWNER
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
@@ -45,6 +48,20 @@ class Local:
         def publish_overlay(connection: sa.Connection, body: bytes, by: str) -> int:
             return feeds.publish(connection, signing, role="overlay", body=body, actor=by, now=now())
 
+        @functools.cache
+        def exporter() -> Exporter:
+            made = telling.exporter(
+                engine,
+                telling.configured(folder / telling.DESTINATIONS),
+                catalogue=catalogue.version,
+                version=__version__,
+                holder=os.urandom(8).hex(),
+                private_key=private_key,
+                now=now,
+            )
+            made.begin()
+            return made
+
         in_force = InForce(catalogue)
         with engine.connect() as connection:
             in_force.follow(connection)
@@ -73,6 +90,7 @@ class Local:
                 matcher=in_force.matcher,
                 shipped=catalogue,
                 sign_report=lambda body: feeds.sign_report(signing, body),
+                exporter=exporter,
             )
         )
 

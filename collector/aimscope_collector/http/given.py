@@ -12,6 +12,7 @@ from nacl.public import PrivateKey
 from nacl.secret import SecretBox
 
 from aimscope_collector.accounts import Principal
+from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.door import Door
 from aimscope_collector.feeds import FeedsError
 from aimscope_collector.http.attempts import Attempts
@@ -68,6 +69,9 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     def rescue(self) -> bool:
         """Whether people log in elsewhere, so that a password is for an administrator in need."""
         return False
+
+    exporter: Callable[[], Exporter] | None = None
+    """What delivers events to destinations. Raises ``DestinationsError``."""
 
 
 Here: TypeAlias = NamedDependency[Given]

@@ -205,6 +205,11 @@ def waiting(connection: sa.Connection, *, after: int, wanted: Filter) -> tuple[i
     return int(count), oldest
 
 
+def size(connection: sa.Connection) -> int:
+    """How many events are kept."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(JOURNAL)).scalar_one())
+
+
 def counters_today(connection: sa.Connection, *, now: int) -> int:
     """How many events of today say nothing but numbers."""
     query = sa.select(sa.func.count()).where(JOURNAL.c.counters == 1, JOURNAL.c.at >= now - now % _DAY)
@@ -219,7 +224,7 @@ def trim(connection: sa.Connection, *, now: int, filters: dict[str, Filter], mos
     old = sa.select(JOURNAL.c.id).where(JOURNAL.c.at < now - LONGEST).order_by(JOURNAL.c.id).limit(_STEP)
     ids = list(connection.execute(old).scalars())
     if not ids:
-        count = int(connection.execute(sa.select(sa.func.count()).select_from(JOURNAL)).scalar_one())
+        count = size(connection)
         if count > most:
             first = sa.select(JOURNAL.c.id).order_by(JOURNAL.c.counters.desc(), JOURNAL.c.id)
             ids = list(connection.execute(first.limit(min(_STEP, count - most))).scalars())
