@@ -99,7 +99,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         return
     session = connection.scope.get("auth")
     entrance = bool(handler.opt.get("entrance"))
-    if not entrance and not isinstance(session, Session):
+    if not isinstance(session, Session) and (session is not None or not entrance):
         return
     if not cookies.same_origin(connection.headers):
         raise Failed(403, "other-origin", "This was not sent by a page of this collector: open the page and try again.")

@@ -90,7 +90,7 @@ def opened(given: Given, account: Account, *, stage: Stage = "full", client: str
     made = Opened(_random(given), _random(given))
     with writing(given.engine) as connection:
         if instead:
-            sessions.step_done(connection, instead)
+            sessions.replaced(connection, instead)
         sessions.open_session(
             connection,
             account,

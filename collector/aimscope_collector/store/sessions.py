@@ -163,10 +163,9 @@ def end(connection: sa.Connection, secret: str, *, by: str, at: int) -> None:
         audit.record(connection, at=at, actor=by, action="logout", about=by, facts={})
 
 
-def step_done(connection: sa.Connection, secret: str) -> None:
-    """A session at the stage ``code`` is over, for a full one follows."""
-    mine = SESSION.c.hash == accounts.secret_hash(secret)
-    connection.execute(SESSION.delete().where(mine, SESSION.c.stage == "code"))
+def replaced(connection: sa.Connection, secret: str) -> None:
+    """A session is over, for another follows in the same browser."""
+    connection.execute(SESSION.delete().where(SESSION.c.hash == accounts.secret_hash(secret)))
 
 
 def end_listed(connection: sa.Connection, *, account: int, session: str, by: str, at: int) -> None:

@@ -20,7 +20,15 @@ from tests.collector.fleet.planted import NOW
 
 ALLOWED_TOO = {"POST /api/v1/reveals", "GET /api/v1/reveals"}
 """Routes that look further than the table."""
-OPEN = {"/api/v1/health", "/api/v1/openapi.json", "/api/v1/password", "/static/{digest:str}/{name:str}"}
+OPEN = {
+    "/api/v1/health",
+    "/api/v1/openapi.json",
+    "/api/v1/password",
+    "/static/{digest:str}/{name:str}",
+    "/login",
+    "/login/code",
+    "/logout",
+}
 """What anybody may ask; a password is changed with the password; files that pages load are the same for everybody."""
 
 
