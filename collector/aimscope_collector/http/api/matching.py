@@ -54,7 +54,7 @@ def try_value(
 
 def _found(given: Here, matcher: Matcher, value: str) -> list[Fitting]:
     items = []
-    for section in SECTIONS:
+    for section in SECTIONS.keys() - {"keys"}:  # nobody should paste a credential to see whose it is
         for form in _forms(section, value):
             for hit in matcher.find(section, form):
                 known = given.services.get(hit.service)

@@ -67,7 +67,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(t=text, word=word, static=address_of)
+    made.globals.update(t=text, word=word, static=address_of, address=address)
     made.filters.update(
         moment=moments.moment, day=moments.day, size=moments.size, number=moments.number, percent=moments.percent
     )
@@ -117,14 +117,18 @@ class Frame:
     def link(self, path: str | None = None, **changed: object) -> str:
         """The address of the page with some parameters changed; one that is ``None`` or empty is left out."""
         kept = {name: value for name, value in self.query.items() if name not in ("cursor", "done", "n")}
-        wanted = {name: value for name, value in {**kept, **changed}.items() if value not in (None, "")}
-        here = path or self.path
-        return f"{here}?{urlencode(wanted)}" if wanted else here
+        return address(path or self.path, **{**kept, **changed})
 
     def show(self, template: str, *, status: int = 200, **values: object) -> Response[str]:
         """The page."""
         body = environment().get_template(template).render(frame=self, **values)
         return Response(body, status_code=status, media_type=_HTML, headers=HEADERS)
+
+
+def address(path: str, **query: object) -> str:
+    """A path with its parameters; those that are ``None`` or empty are left out."""
+    wanted = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(wanted)}" if wanted else path
 
 
 def frame_of(request: Request[Any, Any, Any]) -> Frame:
@@ -137,7 +141,7 @@ def frame_of(request: Request[Any, Any, Any]) -> Frame:
 
 def go(path: str, **query: object) -> Redirect:
     """See another page after a form: ``done`` names a text under ``done.`` in the texts, ``n`` a number in it."""
-    return Redirect(f"{path}?{urlencode(query)}" if query else path, status_code=303)
+    return Redirect(address(path, **query), status_code=303)
 
 
 Here: TypeAlias = NamedDependency[Frame]
