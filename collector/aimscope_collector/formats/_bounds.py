@@ -14,7 +14,8 @@ LARGEST: Final = 60_000
 """Bytes of a record where its format says nothing smaller: what every receiver takes (Wazuh ends at 64 KB)."""
 _STEPS: Final = ((2_000, 50), (1_000, 20), (500, 10), (200, 5), (80, 3), (30, 1), (12, 1))
 """Characters of a text and entries of a list, from generous to what fits anywhere."""
-_IDENTITY: Final = 128
+_IDENTITY: Final = 72
+"""Characters of an id that are kept in any case: more than a SHA-256 in hexadecimal has."""
 _IDENTITIES: Final = frozenset({"uid", "hash", "catalogue"})
 _LEFT_OUT: Final = "left_out"
 
@@ -58,8 +59,7 @@ def fitted(write: Callable[[Event], bytes], event: Event, largest: int = LARGEST
 def _cut(value: Value, text: int, items: int) -> Value:
     found: Any = value
     if isinstance(value, str):
-        whole = value.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-        found = cut(whole, text)
+        found = cut(value, text).encode("utf-8", "replace").decode()  # half a surrogate pair is no text
     elif isinstance(value, msgspec.Struct):
         found = msgspec.structs.replace(
             value,
@@ -78,7 +78,7 @@ def _cut(value: Value, text: int, items: int) -> Value:
             )
     elif isinstance(value, dict):
         most = max(4, items)
-        found = {cut(str(name), 64): _cut(one, text, items) for name, one in list(value.items())[:most]}
+        found = {cut(str(name), min(64, text)): _cut(one, text, items) for name, one in list(value.items())[:most]}
         if len(value) > most:
             found[_LEFT_OUT] = f"{len(value) - most:,} more"
     return found  # type: ignore[no-any-return]

@@ -103,6 +103,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "observed": "AI service found, no inventory to judge by",
     "authorised": "AI service is authorised",
     "dormant": "Registered AI service is not used",
+    "ai.finding": "Finding",
     "ai.observation": "Use of an AI service",
     "ai.inventory": "AI software present",
     "ai.agent.health": "Agent changed its status",

@@ -41,14 +41,15 @@ def word(text: str, longest: int) -> str:
 
 def with_header(event: Event, record: bytes, options: Mapping[str, str]) -> bytes:
     """The record behind the header that the options ask for."""
+    level = priority(event, options)
     match one_of(options, "header", HEADERS):
         case "rfc5424":
             msgid = word(event.type, 32)
-            head = f"<{priority(event, options)}>1 {iso(event.at)} {word(event.collector, 255)} {APP} - {msgid} - "
+            head = f"<{level}>1 {iso(event.at)} {word(event.collector, 255)} {APP} - {msgid} - "
         case "rfc3164":
             at = datetime.datetime.fromtimestamp(min(max(event.at, 0), 253_402_300_799), datetime.UTC)
             when = f"{_MONTHS[at.month - 1]} {at.day:2} {at:%H:%M:%S}"  # in UTC: this header has no zone
-            head = f"<{priority(event, options)}>{when} {word(event.collector, 255)} {APP}: "
+            head = f"<{level}>{when} {word(event.collector, 255)} {APP}: "
         case _:
             head = ""
     return head.encode() + record

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
 from aimscope_collector.formats._bounds import cut
 from aimscope_collector.formats._facts import FIELDS, Scalar
 from aimscope_collector.formats._writing import iso
+
+_LONGEST: Final = 4_000
+"""Characters of a list in one text."""
+_NOT_IN_HEADER: Final = re.compile(r"[^\w .:+-]")
+
+
+def heading(text: str, longest: int) -> str:
+    """A field of a header that pipes divide: what no reader could take for more than that. Nothing is ``-``."""
+    return cut(_NOT_IN_HEADER.sub("_", text), longest) or "-"
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -29,9 +40,9 @@ def valued(keys: Iterable[Key], known: Mapping[str, Scalar], *, millis: bool) ->
 
 
 def text_of(field: str, value: Scalar, *, millis: bool) -> str:
-    """A value as text: lists joined, times as milliseconds since 1970 or as RFC 3339."""
+    """A value as text: lists joined and cut, times as milliseconds since 1970 or as RFC 3339."""
     if isinstance(value, tuple):
-        return "; ".join(value)
+        return cut("; ".join(value), _LONGEST)
     if isinstance(value, bool):
         return "true" if value else "false"
     if FIELDS[field][0] == "time":

@@ -7,10 +7,10 @@ from typing import Final
 
 from aimscope_collector.events import Event, Severity
 from aimscope_collector.formats import Format, lines
-from aimscope_collector.formats._bounds import cut, fitted, visible
+from aimscope_collector.formats._bounds import fitted, visible
 from aimscope_collector.formats._facts import facts, signature, title
 from aimscope_collector.formats._header import OPTIONS, with_header
-from aimscope_collector.formats._keys import Key, mapping, valued
+from aimscope_collector.formats._keys import Key, heading, mapping, valued
 from aimscope_collector.formats._options import settled
 
 LARGEST: Final = 8_000
@@ -50,11 +50,6 @@ KEYS: Final = (
 )
 
 
-def _in_header(text: str, longest: int) -> str:
-    r"""Backslash and pipe escaped; what has no place in a line is visible as ``\uXXXX``."""
-    return cut(visible(text), longest).replace("\\", "\\\\").replace("|", "\\|")
-
-
 def _in_extension(text: str) -> str:
     r"""Backslash, equals sign and line ends escaped; other invisible characters are visible as ``\uXXXX``."""
     shown = visible(text, keep="\n\r").replace("\\", "\\\\").replace("=", "\\=")
@@ -65,16 +60,18 @@ def _write(event: Event) -> bytes:
     header = "|".join(
         (
             "CEF:0|aimscope|aimscope",
-            _in_header(event.product_version, 31),
-            _in_header(signature(event), 1_023),
-            _in_header(title(event), 512),
+            heading(event.product_version, 31),
+            heading(signature(event), 1_023),
+            heading(title(event), 512),
             str(SEVERITIES[event.severity]),
         )
     )
     found: list[str] = []
     for key, text in valued(KEYS, facts(event), millis=True):
-        found.append(f"{key.name}={_in_extension(text)}")
-        if key.label:
+        shown = _in_extension(text)
+        if shown:
+            found.append(f"{key.name}={shown}")
+        if shown and key.label:
             found.append(f"{key.name}Label={key.label}")
     return f"{header}|{' '.join(found)}".encode()
 

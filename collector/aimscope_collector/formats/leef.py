@@ -10,11 +10,11 @@ from typing import Final
 
 from aimscope_collector.events import Event, Severity
 from aimscope_collector.formats import Format, lines
-from aimscope_collector.formats._bounds import cut, fitted, visible
+from aimscope_collector.formats._bounds import fitted, visible
 from aimscope_collector.formats._facts import facts, signature
 from aimscope_collector.formats._header import OPTIONS as HEADER
 from aimscope_collector.formats._header import with_header
-from aimscope_collector.formats._keys import Key, mapping, valued
+from aimscope_collector.formats._keys import Key, heading, mapping, valued
 from aimscope_collector.formats._options import one_of, settled
 from aimscope_collector.formats._writing import iso
 
@@ -74,13 +74,13 @@ KEYS: Final = (
 
 
 def _shown(text: str, apart: str) -> str:
-    r"""Without what would end an attribute, a field of the header or a line: those are ``\uXXXX``."""
+    r"""Without what would end an attribute or a line: those are ``\uXXXX``."""
     return visible(text).replace(apart, f"\\u{ord(apart):04x}")
 
 
 def _write(event: Event, version: str, delimiter: str) -> bytes:
-    head = ["LEEF:" + version, "aimscope", "aimscope", event.product_version or "-", signature(event)]
-    line = "|".join(_shown(cut(part, 255), "|") for part in head) + "|"
+    head = (event.product_version, signature(event))
+    line = f"LEEF:{version}|aimscope|aimscope|{'|'.join(heading(part, 255) for part in head)}|"
     apart = "\t"
     if version == "2.0":
         line += f"{delimiter}|"

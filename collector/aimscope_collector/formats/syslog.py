@@ -8,7 +8,7 @@ from typing import Final
 
 from aimscope_collector.events import Event
 from aimscope_collector.formats import Format, Unknown, lines
-from aimscope_collector.formats._bounds import fitted, visible
+from aimscope_collector.formats._bounds import cut, fitted, visible
 from aimscope_collector.formats._facts import FIELDS, facts, title
 from aimscope_collector.formats._header import APP, priority, word
 from aimscope_collector.formats._keys import text_of
@@ -37,16 +37,17 @@ def render(event: Event, given: Mapping[str, str]) -> bytes:
         raise Unknown(f"pen cannot be {options['pen']!r}: a private enterprise number, like {EXAMPLE}")
     mark = _BOM if one_of(options, "bom", ("no", "yes")) == "yes" else ""
 
-    def write(cut: Event) -> bytes:
+    def write(event: Event) -> bytes:
         params = [
-            f'{name}="{_param(text_of(name, value, millis=False))}"'
-            for name, value in facts(cut).items()
+            f'{name}="{_param(cut(text_of(name, value, millis=False), 1_023))}"'
+            for name, value in facts(event).items()
             if name not in _IN_HEADER
         ]
-        head = f"<{priority(cut, options)}>1 {iso(cut.at)} {word(cut.collector, 255)} {APP} - {word(cut.type, 32)}"
-        return (
-            f"{head} [aimscope@{options['pen']} {' '.join(params)}] {mark}{visible(cut.message or title(cut))}".encode()
+        head = (
+            f"<{priority(event, options)}>1 {iso(event.at)} {word(event.collector, 255)} {APP} - {word(event.type, 32)}"
         )
+        said = visible(event.message or title(event))
+        return f"{head} [aimscope@{options['pen']} {' '.join(params)}] {mark}{said}".encode()
 
     return fitted(write, event, LARGEST)
 
