@@ -20,12 +20,12 @@ def period_of(first: datetime.date | None, last: datetime.date | None, *, now: i
     """
     end = day_of(now) if last is None else last
     begin = end - datetime.timedelta(days=USUAL_DAYS - 1) if first is None else first
+    if begin > day_of(now):
+        raise Refused("The period lies in the future: nothing is known of it.")
     if end < begin:
         raise Refused("The period ends before it begins: give an earlier first day, or a later last one.")
     if (end - begin).days >= LONGEST_DAYS:
         raise Refused(f"The period is longer than {LONGEST_DAYS:,} days: make several reports.")
-    if begin > day_of(now):
-        raise Refused("The period lies in the future: nothing is known of it.")
     if begin < _EPOCH:
         raise Refused("The period begins before 1970: give a later first day.")
     return seconds_of(begin), seconds_of(end) + _DAY
