@@ -1,7 +1,7 @@
 """A collector's folder with a fleet of years in it, written straight into the database: the same for the same seed.
 
-Devices in units, people, gateways that see devices, the catalogue's services with the popularity of a long tail, thirteen
-months of sightings, a month of coverage and scan runs, an audit log. What follows from these the collector works out.
+Devices in units, people, the catalogue's services with the popularity of a long tail, thirteen months of sightings, a
+month of coverage and scan runs, an audit log. What follows from these the collector works out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aimscope_collector.store.audit import Act
 from aimscope_collector.store.coverage import day_of
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, EPOCH, UNIT
-from aimscope_collector.store.tables.sightings import COVERAGE, DETAIL, EVIDENCE, RUN, SIGHTING, SUBJECT
+from aimscope_collector.store.tables.sightings import DETAIL, EVIDENCE, RUN, SIGHTING, SUBJECT
 from aimscope_signatures import bundle
 from aimscope_signatures.kinds import IDENTITIES, PRESENCES
 from aimscope_signatures.matcher import Matcher
@@ -153,7 +153,7 @@ def _evidence(connection: sa.Connection, facts: Sequence[Fact], version: str) ->
 def _sightings(
     facts: Sequence[tuple[int, Fact]], shares: Sequence[float], devices: int, rows: int, rng: random.Random, now: int
 ) -> Iterator[tuple[Any, ...]]:
-    """So many rows, in the order of the key: what a device's person uses stays the same, month by month a part of it."""
+    """So many rows, in the order of the key: what a person uses stays the same, and each month shows a part of it."""
     of: list[list[int]] = [[] for _ in shares]
     for number, (place, _) in enumerate(facts, 1):
         of[place].append(number)
@@ -221,7 +221,7 @@ def _copied(connection: sa.Connection, table: str, columns: Sequence[str], rows:
     driver: Any = connection.connection.driver_connection
     if connection.engine.dialect.name == "sqlite":
         names = ", ".join(f'"{name}"' for name in columns)
-        driver.executemany(f"insert into {table} ({names}) values ({', '.join('?' * len(columns))})", rows)  # noqa: S608
+        driver.executemany(f"insert into {table} ({names}) values ({', '.join('?' * len(columns))})", rows)
         return
     names = ", ".join(f'"{name}"' for name in columns)
     with driver.cursor().copy(f"copy {table} ({names}) from stdin") as sink:

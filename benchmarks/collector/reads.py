@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import datetime
 import os
 import random
 import subprocess
@@ -105,6 +106,8 @@ def questions(client: httpx.Client, rng: random.Random, each: int) -> dict[str, 
     units = sorted({finding["unit"] for finding in findings})
     second = client.get("/findings", params={"limit": 100}).json()["next"]
 
+    year = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=365)).date()
+
     def of(template: str, values: list[Any]) -> list[str]:
         return [template.format(value) for value in (values * each)[:each]]
 
@@ -112,7 +115,7 @@ def questions(client: httpx.Client, rng: random.Random, each: int) -> dict[str, 
         "findings, first page": of("/findings?limit={}", [100]),
         "findings, the next page": of("/findings?limit=100&cursor={}", [second]),
         "findings of a unit": of("/findings?unit={}&order=spread", units),
-        "findings by text and verdict": of("/findings?text={}&verdict=unknown", ["a", "chat", "code", "open"]),
+        "findings by text and verdict": of("/findings?text={}&verdict=unregistered", ["a", "chat", "code", "open"]),
         "findings of a period": of("/findings?days={}&order=recent", [7, 30, 90]),
         "one finding": [f"/findings/{finding['id']}" for finding in some],
         "its sightings": [f"/findings/{finding['id']}/sightings" for finding in some],
@@ -121,7 +124,9 @@ def questions(client: httpx.Client, rng: random.Random, each: int) -> dict[str, 
         "services in use": of("/services?in_use=true&limit={}", [100]),
         "all services": of("/services?limit={}", [500]),
         "a service's use by day": of("/services/{}/usage?days=90", rng.sample(services, min(each, len(services)))),
-        "a service's use in a year": of("/services/{}/usage?days=365", rng.sample(services, min(each, len(services)))),
+        "a service's use in a year": [
+            f"/services/{service}/usage?from={year}" for service in rng.sample(services, min(each, len(services)))
+        ],
         "coverage": of("/coverage?days={}", [7]),
         "scan runs": of("/runs?limit={}", [100]),
         "agents": of("/agents?limit={}", [100]),
@@ -140,9 +145,12 @@ def questions(client: httpx.Client, rng: random.Random, each: int) -> dict[str, 
     }
 
 
-def timed(client: httpx.Client, addresses: list[str]) -> tuple[list[float], int]:
-    """Milliseconds, sorted, and the bytes of the largest answer. Raises ``RuntimeError`` where one is no answer."""
-    took, largest = [], 0
+def timed(client: httpx.Client, addresses: list[str], pid: int) -> tuple[list[float], int, float]:
+    """Milliseconds, sorted, bytes of the largest answer, and milliseconds of the server's processor for each answer.
+
+    Raises ``RuntimeError`` where one is no answer.
+    """
+    took, largest, before = [], 0, ingest.processor(pid)
     for address in addresses:
         began = time.perf_counter()
         answer = client.get(address)
@@ -150,32 +158,27 @@ def timed(client: httpx.Client, addresses: list[str]) -> tuple[list[float], int]
         if answer.status_code != 200:
             raise RuntimeError(f"{address}: {answer.status_code} {answer.text[:200]}")
         largest = max(largest, len(answer.content))
-    return sorted(took), largest
+    return sorted(took), largest, (ingest.processor(pid) - before) * 1e3 / len(addresses)
 
 
-def told(name: str, took: list[float], largest: int, bare: float) -> str:
+def told(name: str, took: list[float], largest: int, worked: float, bare: float) -> str:
     """A line."""
     p50, p95 = took[len(took) // 2], took[min(len(took) - 1, int(len(took) * 0.95))]
     missed = "  MISSED" if p95 > LIMIT else ""
-    line = f"{name:30} p50 {p50:8.1f} ms  p95 {p95:8.1f} ms  worst {took[-1]:8.1f} ms  {largest / 1e3:8.1f} kB"
-    return f"{line}  × {p50 / bare:6.1f}{missed}"
+    line = f"{name:30} p50 {p50:8.1f} ms  p95 {p95:8.1f} ms  worst {took[-1]:8.1f} ms  {largest / 1e3:6.1f} kB"
+    return f"{line}  {worked:6.1f} ms of the server  × {p50 / bare:6.1f}{missed}"
 
 
-def measure(base: str, key: str, bare_url: str, each: int, seed: int) -> None:
-    """Ask everything."""
-    headers = {"authorization": f"Bearer {key}"}
-    with (
-        httpx.Client(base_url=bare_url, trust_env=False) as plain,
-        httpx.Client(base_url=base, headers=headers, timeout=120, trust_env=False) as client,
-    ):
-        timed(plain, ["/page"] * each)
-        took, largest = timed(plain, ["/page"] * each * 4)
-        bare = took[len(took) // 2]
-        print(told("bare route of the framework", took, largest, bare), flush=True)
-        for name, addresses in questions(client, random.Random(seed), each).items():
-            timed(client, addresses[:2])
-            print(told(name, *timed(client, addresses), bare), flush=True)
-        print(told("bare route, again", *timed(plain, ["/page"] * each * 4), bare), flush=True)
+def measure(client: httpx.Client, pid: int, plain: httpx.Client, other: int, each: int, seed: int) -> None:
+    """Ask everything; the bare route before and after."""
+    timed(plain, ["/page"] * each, other)
+    found = timed(plain, ["/page"] * each * 4, other)
+    bare = found[0][len(found[0]) // 2]
+    print(told("bare route of the framework", *found, bare), flush=True)
+    for name, addresses in questions(client, random.Random(seed), each).items():
+        timed(client, addresses[:2], pid)
+        print(told(name, *timed(client, addresses, pid), bare), flush=True)
+    print(told("bare route, again", *timed(plain, ["/page"] * each * 4, other), bare), flush=True)
 
 
 def main() -> None:
@@ -204,7 +207,7 @@ def main() -> None:
         port, other = ingest.free_port(), ingest.free_port()
         serve = ["-m", "aimscope_cli", "collector", "serve", "--quiet", "--folder", str(kept)]
         process = stack.enter_context(running([*serve, "--listen", f"127.0.0.1:{port}"], port))
-        stack.enter_context(running([__file__, "--serve-bare", str(other)], other))
+        bare = stack.enter_context(running([__file__, "--serve-bare", str(other)], other))
         took = settled(process.pid, engine)
         with engine.connect() as connection:
             counts = {
@@ -214,8 +217,14 @@ def main() -> None:
         size = f", {Path(where).stat().st_size / counts['sighting']:.0f} bytes a sighting" if not given.database else ""
         print(", ".join(f"{name} {count:,}" for name, count in counts.items()) + size)
         print(f"everything judged and rolled up in {took:.0f} s, {ingest.peak(process.pid):.0f} MB", flush=True)
-        base = f"http://127.0.0.1:{port}/api/v1"
-        measure(base, kept_key.read_text(encoding="ascii"), f"http://127.0.0.1:{other}", given.each, given.seed)
+        headers = {"authorization": f"Bearer {kept_key.read_text(encoding='ascii')}"}
+        with (
+            httpx.Client(base_url=f"http://127.0.0.1:{other}", trust_env=False) as plain,
+            httpx.Client(
+                base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=120, trust_env=False
+            ) as client,
+        ):
+            measure(client, process.pid, plain, bare.pid, given.each, given.seed)
         print(f"the collector: {processes.resident(process.pid):.0f} MB")
         engine.dispose()
 

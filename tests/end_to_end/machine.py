@@ -1,12 +1,14 @@
 """A machine of our own to scan: private processes, sockets and mounts, and one account that lives in a throw-away home.
 
-The account file in force there names that home as the only one, folders where other people or other software live are
-covered, and the network is a loopback of its own. The real home stays in place below all that, because the interpreter
-and the environments may lie in it; but it belongs to nobody there, so no scan looks at it.
+The account file in force there names that home as the only one, the identifier of the machine is its own, folders where
+other people or other software live are covered, and the network is a loopback of its own. The real home stays in place
+below all that, because the interpreter and the environments may lie in it; but it belongs to nobody there, so no scan
+looks at it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -20,6 +22,7 @@ import psutil
 from tests.end_to_end import program
 
 _COVERED = ("/home", "/opt", "/srv")
+_IDENTIFIERS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 _SECONDS = 240
 
 # SIOCSIFFLAGS: IFF_UP for `lo`, as `ip link set lo up` does; iproute2 need not be installed
@@ -57,7 +60,11 @@ class Machine:
             )
         }
         covered = [place for name in _COVERED for place in _coverable(Path(name), needed)]
-        steps = [f"mount --bind {accounts} /etc/passwd", *(f"mount -t tmpfs none {place}" for place in covered)]
+        identifier = folder / "machine-id"
+        identifier.write_text(f"{hashlib.md5(bytes(folder), usedforsecurity=False).hexdigest()}\n")
+        told = [path for path in _IDENTIFIERS if Path(path).is_file() and not Path(path).is_symlink()]
+        owned = [f"mount --bind {accounts} /etc/passwd", *(f"mount --bind {identifier} {path}" for path in told)]
+        steps = [*owned, *(f"mount -t tmpfs none {place}" for place in covered)]
         script = " && ".join((*steps, f'{sys.executable} -c "{_LOOPBACK}"', "echo ready", "exec cat"))
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         self._entering = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
@@ -85,7 +92,8 @@ class Machine:
         if self._init.stdout.readline() != "ready\n":
             self._init.kill()
             raise NotPermittedError(self._init.stderr.read().strip() or "namespaces are not permitted")
-        self._inside = psutil.Process(self._init.pid).children()[0].pid
+        self.inside = psutil.Process(self._init.pid).children()[0].pid
+        """A process in there, by its number out here."""
         self._started: list[subprocess.Popen[bytes]] = []
 
     def close(self) -> None:
@@ -99,7 +107,7 @@ class Machine:
         """A command line that runs in here, and in a folder as it is mounted in here."""
         spaces = [*self._entering, "--pid", "--mount", "--net"]
         moved = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder or self.folder)]
-        return ["nsenter", "--target", str(self._inside), *spaces, *moved, *map(str, command)]
+        return ["nsenter", "--target", str(self.inside), *spaces, *moved, *map(str, command)]
 
     def aimscope(
         self, *arguments: str | Path, folder: Path | None = None, environ: Mapping[str, str] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,9 @@ from aimscope_signatures.kinds import IDENTITIES, PRESENCES, Identity, Presence
 from aimscope_signatures.model import Held, Sighting
 
 _MOST: Final = 200
+_MOST_PIECES: Final = 20_000
+_FIRST_DEVICES: Final = 16
+_MOST_DEVICES: Final = 4_096
 _LARGEST: Final = 1 << 40
 
 
@@ -113,7 +116,45 @@ def sightings(
     cursor: str | None,
     view: Shown,
 ) -> tuple[list[Seen], str | None]:
-    """A page of what was seen in the finding's unit, by device, piece of evidence and account."""
+    """A page of what was seen in the finding's unit, by device, piece of evidence and account.
+
+    Devices are taken a few at a time until the page is full: what a whole fleet saw need not be read for it.
+    """
+    begin = None if cursor is None else _read(cursor)
+    query = _grouped(sorted(pieces)[:_MOST_PIECES], since=since, until=until, begin=begin).limit(limit + 1)
+    rows: list[Any] = []
+    for assets in _assets(connection, finding.unit, begin=begin[0] if begin else 0):
+        rows += connection.execute(query.where(SIGHTING.c.asset.in_(assets))).all()
+        if len(rows) > limit:
+            break
+    more = None
+    if len(rows) > limit:
+        rows = rows[:limit]
+        end = rows[-1]
+        more = cursor_of("sightings", end.device_id, f"{end.evidence_id}.{end.subject_id}")
+    return [_seen(row, pieces[row.evidence_id], view) for row in rows], more
+
+
+def _assets(connection: sa.Connection, unit: str, *, begin: int) -> Iterator[list[int]]:
+    """What counts as the devices of a unit, in the order of devices: those of some devices, then of twice as many."""
+    units = sa.select(UNIT.c.id).where(within(UNIT.c.path, [unit]))
+    devices = sa.select(ASSET.c.id).where(ASSET.c.unit.in_(units) if unit else ASSET.c.unit.is_(None))
+    size = _FIRST_DEVICES
+    while True:
+        known = list(connection.execute(devices.where(ASSET.c.id >= begin).order_by(ASSET.c.id).limit(size)).scalars())
+        if known:
+            own = ASSET.c.id.in_(known) & ASSET.c.merged_into.is_(None)
+            several = connection.execute(sa.select(ASSET.c.id).where(own | ASSET.c.merged_into.in_(known)))
+            yield sorted(several.scalars())
+        if len(known) < size:
+            return
+        begin, size = known[-1] + 1, min(2 * size, _MOST_DEVICES)
+
+
+def _grouped(
+    pieces: Sequence[int], *, since: int | None, until: int | None, begin: tuple[int, int, int] | None
+) -> sa.Select[Any]:
+    """Sightings of some evidence summed up, after a row of the page before."""
     device = ASSET.alias("device")
     first = sa.func.min(SIGHTING.c.first - AGENT.c.clock_skew)
     last = sa.func.max(SIGHTING.c.last - AGENT.c.clock_skew)
@@ -139,25 +180,15 @@ def sightings(
             .outerjoin(SUBJECT, (SUBJECT.c.id == SIGHTING.c.subject) & (SIGHTING.c.subject != 0))
             .join(AGENT, AGENT.c.id == SIGHTING.c.agent)
         )
-        .where(SIGHTING.c.evidence.in_(sorted(pieces)[:20_000]))
-        .where(within(UNIT.c.path, [finding.unit]) if finding.unit else device.c.unit.is_(None))
+        .where(SIGHTING.c.evidence.in_(pieces))
         .group_by(*keys)
         .order_by(*keys)
-        .limit(limit + 1)
     )
-    if cursor is not None:
-        query = query.where(sa.tuple_(*keys) > sa.tuple_(*map(sa.literal, _read(cursor))))
+    if begin is not None:
+        query = query.where(sa.tuple_(*keys) > sa.tuple_(*map(sa.literal, begin)))
     if since is not None:
         query = query.having(last >= since)
-    if until is not None:
-        query = query.having(first < until)
-    rows: Sequence[Any] = connection.execute(query).all()
-    more = None
-    if len(rows) > limit:
-        rows = rows[:limit]
-        end = rows[-1]
-        more = cursor_of("sightings", end.device_id, f"{end.evidence_id}.{end.subject_id}")
-    return [_seen(row, pieces[row.evidence_id], view) for row in rows], more
+    return query if until is None else query.having(first < until)
 
 
 def _sum(column: sa.Column[Any]) -> sa.ColumnElement[int]:

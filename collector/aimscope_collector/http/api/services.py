@@ -71,32 +71,31 @@ def list_services(
     cursor: Cursor = None,
 ) -> Services:
     """The services of the catalogue in force."""
-    query = limited(
-        sa.select(FINDING.c.service, FINDING.c.unit, FINDING.c.verdict, FINDING.c.last).where(FINDING.c.present == 1),
-        who,
-    )
-    found: dict[str, list[sa.Row[tuple[str, str, str, int | None]]]] = {}
+    of = limited(sa.select(FINDING.c.service).where(FINDING.c.present == 1), who)
+    units = sa.func.count(sa.distinct(FINDING.c.unit))
+    counts = of.add_columns(sa.func.count(), units, sa.func.max(FINDING.c.last)).group_by(FINDING.c.service)
+    judged = of.add_columns(FINDING.c.verdict).distinct()
+    verdicts: dict[str, list[str]] = {}
     with given.engine.connect() as connection:
         view = shown(connection, who)
-        for row in connection.execute(query):
-            found.setdefault(row.service, []).append(row)
+        found = {service: several for service, *several in connection.execute(counts)}
+        for service, verdict in connection.execute(judged):
+            verdicts.setdefault(service, []).append(verdict)
     after = "" if cursor is None else str(read_cursor(cursor, "services")[0])
     wanted = (text or "").casefold()
     items: list[InUse] = []
     for id_ in sorted(given.services):
         one = given.services[id_]
-        rows = found.get(id_, [])
         if (
             id_ <= after
-            or (in_use and not rows)
+            or (in_use and id_ not in found)
             or (category is not None and one.category != category)
             or wanted not in f"{one.name}\n{one.vendor}".casefold()
         ):
             continue
-        verdicts = tuple(sorted({row.verdict for row in rows}))
-        last = max((row.last for row in rows if row.last is not None), default=None)
-        units = len({row.unit for row in rows})
-        items.append(InUse(id_, one.name, one.vendor, one.category, len(rows), units, verdicts, view.moment(last)))
+        number, places, last = found.get(id_, (0, 0, None))
+        said = tuple(sorted(verdicts.get(id_, ())))
+        items.append(InUse(id_, one.name, one.vendor, one.category, number, places, said, view.moment(last)))
         if len(items) > limit:
             break
     more = cursor_of("services", items[limit - 1].id, "") if len(items) > limit else None
