@@ -14,7 +14,7 @@ depends_on = None
 LONG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915  # a statement for each table
     """Bring the schema one step on."""
     op.create_table(
         "account",
