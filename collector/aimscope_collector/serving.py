@@ -101,7 +101,8 @@ def behind(app: Asgi, proxies: Sequence[str]) -> Asgi:
         client = next((hop for hop in reversed(hops) if not trusted(hop)), "")
         if _address(client) is not None:
             scope = {**scope, "client": (client, 0)}
-        await app(scope, receive, send)
+        # the proxy is the one that speaks TLS: cookies are made for that
+        await app({**scope, "scheme": "https"}, receive, send)
 
     return only
 
