@@ -16,19 +16,23 @@ from aimscope_collector.reports import File, Option, Report, ReportInput, never_
 from aimscope_collector.reports.block_lists_formats import KINDS, render
 from aimscope_collector.reports.block_lists_prohibited import Ban, bans
 from aimscope_collector.reports.never_block import Guards, above, domain_name
-from aimscope_collector.services import Service
+from aimscope_collector.services import Service, same_vendor
 
 _SINGLE_HOST: Final = "a single host of a domain that others share: not the service's own"
 _NOT_A_NAME: Final = "not a domain name that a list can hold"
 
 
 class Blocked(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain to block with all below it, for the service it is of. ``until`` in seconds where the ban ends."""
+    """A domain to block with all below it, for the service it is of. ``until`` in seconds where the ban ends.
+
+    ``also`` are other services of the same vendor that it blocks, of which nobody decided anything.
+    """
 
     domain: str
     service: str
     name: str
     why: str
+    also: tuple[str, ...] = ()
     until: int | None = None
 
 
@@ -71,7 +75,10 @@ def block_list(
             if why or domain is None:
                 left.append(LeftOut(service=id_, name=known.name, domain=text, why=why))
             elif domain not in found:
-                found[domain] = Blocked(domain=domain, service=id_, name=known.name, why=ban.why, until=ban.until)
+                also = tuple(sorted({services[each].name for each in others.get(domain, ())}))
+                found[domain] = Blocked(
+                    domain=domain, service=id_, name=known.name, why=ban.why, also=also, until=ban.until
+                )
     wide = {domain for domain in found if not any(each in found for each in list(above(domain))[1:])}
     return BlockList(
         unit=unit,
@@ -111,11 +118,16 @@ def _why_not(
     allowed = [id_ for id_ in hit if id_ in several and several[id_].needed]
     if allowed:
         return f"{_names(allowed, services)} needs it, and may be used"
-    if hit:
-        return f"it belongs to {_names(hit, services)} as well, which nobody prohibited"
+    strangers = [id_ for id_ in hit if not _same_maker(services[id_], service)]
+    if strangers:
+        return f"it belongs to {_names(strangers, services)} as well, which nobody prohibited"
     if parent is not None and any(wide in parent.domains for wide in above(domain)):
         return f"it is part of {parent.name}, which nobody prohibited"
     return ""
+
+
+def _same_maker(one: Service, other: Service) -> bool:
+    return bool(one.vendor) and same_vendor(one.vendor) == same_vendor(other.vendor)
 
 
 def _names(ids: Iterable[str], services: Mapping[str, Service]) -> str:

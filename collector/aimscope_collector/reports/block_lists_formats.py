@@ -75,6 +75,7 @@ def _head(kind: str, found: BlockList, *, now: int, catalogue: str) -> bytes:
     ]
     services = {one.service: f"Blocked: {one.name}, by {one.why}." for one in found.blocked}
     lines += [services[each] for each in sorted(services)]
+    lines += [f"Blocking {one.domain} also blocks {', '.join(one.also)}." for one in found.blocked if one.also]
     lines += [f"Left out: {one.domain or 'all'} of {one.name}: {one.why}." for one in found.left_out[:_MOST_NAMED]]
     if len(found.left_out) > _MOST_NAMED:
         lines.append(f"And {len(found.left_out) - _MOST_NAMED:,} more left out: JSON has all.")

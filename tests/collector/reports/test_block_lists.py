@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -106,6 +107,20 @@ def test_a_part_of_something_that_is_not_prohibited_spares_its_names() -> None:
     assert why(found, "bot.office.example") == "it is part of Office, which nobody prohibited"
     both = block_list(services, {"bot": BANNED, "office": BANNED}, guards=NO_GUARDS)
     assert domains(both) == ["bot.example", "office.example"]
+
+
+def test_an_undecided_service_of_the_same_maker_is_hit_and_that_is_said() -> None:
+    several = (service("chat", "chat.example"), service("video", "video.chat.example"))
+    services = {
+        one.id: msgspec.structs.replace(one, vendor=vendor)
+        for one, vendor in zip(several, ("A", "A, Inc."), strict=True)
+    }
+    (one,) = block_list(services, {"chat": BANNED}, guards=NO_GUARDS).blocked
+    assert (one.domain, one.also) == ("chat.example", ("Video",))
+    assert not block_list(services, {"chat": BANNED, "video": FREE}, guards=NO_GUARDS).blocked
+    found = block_list(services, {"chat": BANNED}, guards=NO_GUARDS)
+    (file,) = render("squid", found, now=NOW, catalogue="c")
+    assert b"# Blocking chat.example also blocks Video." in file.content  # type: ignore[operator]
 
 
 def test_a_name_below_a_blocked_one_is_said_once() -> None:
