@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
+from aimscope_collector.store.tables.people import AUDIT
 from aimscope_collector.store.tables.sightings import COVERAGE, RUN
 
 _DAY: Final = 86_400
@@ -135,6 +136,12 @@ def fleet(connection: sa.Connection, *, now: int, within: int) -> list[Part]:
         .order_by(path)
     )
     return [Part(unit, known, enrolled, int(reported)) for unit, known, enrolled, reported in connection.execute(query)]
+
+
+def list_imported_at(connection: sa.Connection) -> int | None:
+    """When a list of devices was last imported; without one, devices that have no agent are in no denominator."""
+    query = sa.select(sa.func.max(AUDIT.c.at)).where(AUDIT.c.action == "asset.import")
+    return connection.execute(query).scalar_one()
 
 
 class Silent(msgspec.Struct, frozen=True):

@@ -25,12 +25,14 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     """Of the devices there should be: how many have an agent, and reported within the period.
 
     ``stale`` are agents with an older catalogue than the one offered. ``silent`` is null for whoever sees no agents.
+    Without a list of devices (``list_imported_at`` is null), those that have no agent are not counted at all.
     """
 
     units: list[Part]
     gaps: list[Blind]
     silent: list[Silent] | None
     stale: int
+    list_imported_at: int | None
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ def show_coverage(
             gaps=coverage.gaps(connection, since=now - days * _DAY, limit=200),
             silent=coverage.silent(connection, now=now, after=_SILENT * _DAY) if sees else None,
             stale=coverage.stale(connection, feed="catalogue", version=offered.version) if offered else 0,
+            list_imported_at=coverage.list_imported_at(connection),
         )
 
 

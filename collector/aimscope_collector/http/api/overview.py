@@ -44,11 +44,15 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fleet(msgspec.Struct, frozen=True):
-    """Devices there should be, those with an agent, and those that reported within the period."""
+    """Devices there should be, those with an agent, and those that reported within the period.
+
+    Without a list of devices (``list_imported_at`` is null), those that have no agent are not counted at all.
+    """
 
     known: int
     enrolled: int
     reported: int
+    list_imported_at: int | None
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +93,7 @@ def show_overview(
         view = shown(connection, who)
         used = _used(connection, who.units, since=since, now=now)
         parts = [part for part in coverage.fleet(connection, now=now, within=days * _DAY) if who.reaches(part.unit)]
+        listed_at = coverage.list_imported_at(connection)
         sees = who.may("coverage:read") and not who.units
         gaps = coverage.gaps(connection, since=since, limit=_GAPS) if sees else None
     worst = gravest(rows)
@@ -103,7 +108,9 @@ def show_overview(
         services=[_ranking(one, view) for one in told.services],
         units=[_ranking(one, view) for one in told.units],
         fewer_than=view.least,
-        fleet=Fleet(*(sum(getattr(part, name) for part in parts) for name in ("known", "enrolled", "reported"))),
+        fleet=Fleet(
+            *(sum(getattr(part, name) for part in parts) for name in ("known", "enrolled", "reported")), listed_at
+        ),
         gaps=gaps,
     )
 

@@ -27,6 +27,7 @@ def overview(
     return frame.show(
         "overview.html",
         found=found,
+        judged=found.in_use == 0 or found.verdicts["observed"] < found.in_use,
         chart=_over_time(found),
         services=_ranking("services", found.services, found.fewer_than),
         units=_ranking("units", found.units, found.fewer_than),
@@ -57,7 +58,7 @@ def _ranking(what: Literal["services", "units"], several: list[api.Ranking], lea
         id=what,
         title=text(f"overview.top.{what}"),
         of=text(f"overview.of.{what}"),
-        unit=text("overview.devices"),
+        unit=text(f"overview.counts.{what}"),
         lines=[
             Line(
                 label=(one.name or text("overview.no_unit")),
