@@ -51,6 +51,8 @@ class Claim(msgspec.Struct, frozen=True):
     device: int
     valid_from: int
     valid_to: int
+    rank: int = 0
+    """Whose word it is: 0 counts before 1."""
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -68,8 +70,17 @@ def resolve(first: int, last: int, claims: Sequence[Claim]) -> Resolved:
     """Who had an address from ``first`` to ``last``: the only device that claims it for any part of that time.
 
     Where two claim it nobody can tell, and a use must not be laid at the wrong door. Shortly before and after its claim
-    a device has an address as well, unless another one claims it at that very time.
+    a device has an address as well, unless another one claims it at that very time. Only where nobody whose word
+    counts more (``rank``) claims it, the next are heard.
     """
+    for rank in sorted({claim.rank for claim in claims}):
+        found = _resolved(first, last, [claim for claim in claims if claim.rank == rank])
+        if found.why != "nobody":
+            return found
+    return Resolved(None, "nobody")
+
+
+def _resolved(first: int, last: int, claims: Sequence[Claim]) -> Resolved:
     devices = _holders(first - SLACK, last + SLACK, claims)
     if len(devices) > 1 and last - first <= SLACK:
         devices = _holders(first, last, claims) or devices

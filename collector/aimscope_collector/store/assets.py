@@ -19,9 +19,12 @@ from aimscope_collector.store import audit, units
 from aimscope_collector.store._insert import batches, insert
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, ASSET_ADDRESS, UNIT
 
-Source = Literal["agent", "gateway", "import"]
+Source = Literal["agent", "gateway", "import", "network"]
+"""Who said first that there is a device; ``network``: a lease named what a gateway had seen."""
 Teller = Literal["agent", "import", "dhcp", "reverse"]
+_RANKS: Final[dict[str, int]] = {"agent": 0, "import": 0, "dhcp": 1, "reverse": 2}
 FOREVER: Final = 1 << 52
+_SEEN_ONLY: Final = ASSET.c.source.in_(("gateway", "network"))
 _THERE: Final = sa.and_(ASSET.c.managed.is_(sa.true()), ASSET.c.merged_into.is_(None))
 
 
@@ -140,7 +143,7 @@ def claims(connection: sa.Connection, pseudonyms: Iterable[str]) -> dict[str, li
     found: dict[str, list[Claim]] = defaultdict(list)
     for some in batches(pseudonyms):
         for row in connection.execute(sa.select(ASSET_ADDRESS).where(ASSET_ADDRESS.c.pseudonym.in_(some))):
-            found[row.pseudonym].append(Claim(row.asset, row.valid_from, row.valid_to))
+            found[row.pseudonym].append(Claim(row.asset, row.valid_from, row.valid_to, _RANKS.get(row.source, 2)))
     return found
 
 
@@ -226,7 +229,7 @@ def unmanaged(connection: sa.Connection, *, after: int = 0, limit: int = 100) ->
     query = (
         sa.select(ASSET, UNIT.c.path)
         .select_from(ASSET.outerjoin(UNIT, ASSET.c.unit == UNIT.c.id))
-        .where(ASSET.c.managed.is_(sa.false()), ASSET.c.source == "gateway", ASSET.c.merged_into.is_(None))
+        .where(ASSET.c.managed.is_(sa.false()), _SEEN_ONLY, ASSET.c.merged_into.is_(None))
         .where(ASSET.c.id > after, ASSET.c.pseudonym.not_in(claimed))
         .order_by(ASSET.c.id)
         .limit(limit)

@@ -26,7 +26,7 @@ _WHAT: Final[tuple[tuple[sa.Table, sa.Column[Any], tuple[sa.ColumnElement[bool],
         ASSET,
         SIGHTING.c.asset,
         (
-            ASSET.c.source == "gateway",
+            ASSET.c.source.in_(("gateway", "network")),
             ASSET.c.managed.is_(sa.false()),
             ASSET.c.unit_by != "person",
             ~sa.exists().where(AGENT.c.asset == ASSET.c.id),

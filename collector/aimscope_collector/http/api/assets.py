@@ -115,7 +115,7 @@ def list_assets(
     who: Who,
     unit: Name = None,
     managed: FromQuery[bool | None] = None,
-    source: FromQuery[Literal["agent", "gateway", "import"] | None] = None,
+    source: FromQuery[Literal["agent", "gateway", "import", "network"] | None] = None,
     names: Annotated[bool, QueryParameter(description="With names: needs devices:see.")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,

@@ -35,7 +35,7 @@ ASSET = table(
     Column("unit", Id, ForeignKey("unit.id")),
     Column("unit_by", Text, nullable=False, server_default=""),  # token, tag, rule, import, person
     Column("managed", Boolean, nullable=False, server_default=sa.false()),
-    Column("source", Text, nullable=False, server_default=""),  # agent, gateway, import
+    Column("source", Text, nullable=False, server_default=""),  # agent, gateway, import, network
     Column("groups", Json, nullable=False, server_default="[]"),
     Column("environment", Text, nullable=False, server_default=""),
     Column("fits", Json, nullable=False, server_default="[]"),  # patterns of rows that its names and addresses fit
@@ -43,6 +43,7 @@ ASSET = table(
     Column("first_seen", Long, nullable=False),
     Column("last_seen", Long, nullable=False),
     Column("idle_since", Long),  # when no total named it any more, see store/unused.py
+    sa.Index("ix_asset_merged_into", "merged_into"),
 )
 
 ASSET_ADDRESS = table(
