@@ -71,6 +71,8 @@ DETAIL = table(
     rewritten=True,
 )
 
+_GAP = sa.text("status <> 'complete'")
+
 COVERAGE = table(
     "coverage",
     Column("agent", Id, primary_key=True, autoincrement=False),
@@ -85,6 +87,7 @@ COVERAGE = table(
     Column("counts", Json, nullable=False, server_default="{}"),
     Column("emits", Json, nullable=False, server_default="[]"),
     Column("at", Long, nullable=False, server_default="0"),
+    sa.Index("ix_coverage_gap", "day", sqlite_where=_GAP, postgresql_where=_GAP),
     compact=True,
 )
 
@@ -102,6 +105,7 @@ RUN = table(
     Column("sightings", Long, nullable=False),
     Column("digest", Text, nullable=False),
     Column("received_at", Long, nullable=False),
+    sa.Index("ix_run_received_at", "received_at", "uid"),
     compact=True,
 )
 

@@ -94,6 +94,14 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table
         sa.PrimaryKeyConstraint("agent", "epoch", "sensor", "source", "day", name=op.f("pk_coverage")),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "ix_coverage_gap",
+        "coverage",
+        ["day"],
+        unique=False,
+        sqlite_where=sa.text("status <> 'complete'"),
+        postgresql_where=sa.text("status <> 'complete'"),
+    )
     op.create_table(
         "decision",
         sa.Column("id", LONG, nullable=False),
@@ -342,6 +350,7 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table
         sa.PrimaryKeyConstraint("agent", "uid", name=op.f("pk_run")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_run_received_at", "run", ["received_at", "uid"], unique=False)
     op.create_table(
         "setting",
         sa.Column("name", sa.Text(), nullable=False),
