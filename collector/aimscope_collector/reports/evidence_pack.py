@@ -27,7 +27,7 @@ from aimscope_collector.reports import (
 from aimscope_collector.reports.evidence_pack_files import Written, written
 from aimscope_collector.reports.manifest import Pack
 from aimscope_collector.reports.papers import pdf
-from aimscope_collector.reports.tables import Reading, Table, columns, moment
+from aimscope_collector.reports.tables import Reading, Table, columns, moment, version_at
 from aimscope_collector.reports.tables_measures import figures
 from aimscope_collector.store import feeds, privacy
 from aimscope_collector.store.tables.review import INVENTORY
@@ -111,8 +111,8 @@ def _inventories(reading: Reading, pack: Pack) -> None:
     if not reading.view.may("inventory:read"):
         return
     c = INVENTORY.c
-    used = reading.version.number if reading.version else 0
-    counted = sa.or_(c.effective_from >= reading.since, c.created_at >= reading.since, c.number == used)
+    used = [one.number for at in (reading.since, reading.as_of) if (one := version_at(reading.connection, at))]
+    counted = sa.or_(c.effective_from >= reading.since, c.created_at >= reading.since, c.number.in_(used))
     query = sa.select(c.number).where(counted, c.created_at < reading.until).order_by(c.number.desc())
     for number in reading.connection.execute(query.limit(_MOST_VERSIONS)).scalars().all():
         content = reading.connection.execute(sa.select(c.content).where(c.number == number)).scalar_one()

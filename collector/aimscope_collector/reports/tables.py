@@ -23,7 +23,7 @@ from aimscope_collector.review import Decision, Past, Standing
 from aimscope_collector.rules import Rules
 from aimscope_collector.store import decisions, inventories, units
 from aimscope_collector.store.inventories import Version
-from aimscope_collector.store.tables.review import FINDING
+from aimscope_collector.store.tables.review import FINDING, INVENTORY
 from aimscope_collector.store.tables.sightings import USAGE_DAY
 from aimscope_collector.store.units import Unit
 
@@ -105,7 +105,7 @@ class Reading:
     @cached_property
     def version(self) -> Version | None:
         """The inventory's version that was in force at the day asked for."""
-        return inventories.current(self.connection, at=self.as_of)
+        return version_at(self.connection, self.as_of)
 
     @cached_property
     def inventory(self) -> Inventory | None:
@@ -194,6 +194,17 @@ class Reading:
         """What people call a service."""
         known = self.given.services.get(service)
         return known.name if known else service or "in no catalogue"
+
+
+def version_at(connection: sa.Connection, at: int) -> Version | None:
+    """The version of the inventory that was in force at a moment, as it stood then.
+
+    One that was kept later counts for no earlier day, whatever day it says: else the past could be written anew.
+    """
+    c = INVENTORY.c
+    query = sa.select(c.number).where(c.effective_from <= at, c.created_at <= at).order_by(c.number.desc()).limit(1)
+    number = connection.execute(query).scalar_one_or_none()
+    return None if number is None else inventories.version(connection, number=number)
 
 
 def moment(at: int | None) -> str | None:

@@ -15,7 +15,7 @@ import msgspec
 from aimscope_collector import review
 from aimscope_collector.reports.cells import Value
 from aimscope_collector.reports.period import day_of, number_of, seconds_of
-from aimscope_collector.reports.tables import Reading, Table, Use, columns
+from aimscope_collector.reports.tables import Reading, Table, Use, columns, version_at
 from aimscope_collector.reports.tables_coverage import NO_LIST, latest_list, looks_by_month, parts
 from aimscope_collector.reports.tables_reconciliation import Result, judged, matched, unseen
 from aimscope_collector.reports.tables_review import first_decision
@@ -65,7 +65,7 @@ class Measures:
 
     def rules_at(self, at: int) -> Rules:
         """The inventory in force at a moment, resolved."""
-        version = inventories.current(self._reading.connection, at=at)
+        version = version_at(self._reading.connection, at)
         number = version.number if version else None
         if number not in self._rules:
             content = inventories.content_of(self._reading.connection, number) if number is not None else None
@@ -247,7 +247,9 @@ def _corrections(reading: Reading) -> Iterator[Figure]:
     yield Figure(
         id="F10",
         title="Corrective actions",
-        value=f"{len(several)}, {late} overdue, {helped} shown to have helped" if sees else None,
+        value=(f"{len(several)}: {late} overdue, {helped} shown to have helped" if several else "none")
+        if sees
+        else None,
         absent="not shown to this role",
         how="Those opened for findings of the period.",
         table="corrective-actions",

@@ -166,7 +166,8 @@ def _note(reading: Reading) -> str:
     if version is None:
         return f"On {moment(reading.as_of)} there was no inventory in force: nothing can be called registered."
     return (
-        f"The inventory is version {version.number} as it stood on {moment(reading.as_of)}; its file is "
+        f"The inventory is version {version.number} as it stood on {moment(reading.as_of)}: what was kept later is not "
+        f"looked at, even if it says that it counts from an earlier day. Its file is "
         f"inventory/version-{version.number}.json, SHA-256 {version.digest}. Verdict, state and owner of the decision "
         f"are those of {moment(reading.now)}."
     )
