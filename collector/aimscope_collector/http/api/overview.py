@@ -109,7 +109,10 @@ def show_overview(
         units=[_ranking(one, view) for one in told.units],
         fewer_than=view.least,
         fleet=Fleet(
-            *(sum(getattr(part, name) for part in parts) for name in ("known", "enrolled", "reported")), listed_at
+            known=sum(part.known for part in parts),
+            enrolled=sum(part.enrolled for part in parts),
+            reported=sum(part.reported for part in parts),
+            list_imported_at=listed_at,
         ),
         gaps=gaps,
     )
