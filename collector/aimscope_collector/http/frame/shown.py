@@ -14,7 +14,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.response import Redirect
 
-from aimscope_collector.accounts import SCOPES, Principal
+from aimscope_collector.accounts import Principal
 from aimscope_collector.http.frame import moments
 from aimscope_collector.http.frame.texts import text, texts, word
 from aimscope_collector.http.given import Given
@@ -99,7 +99,7 @@ class Frame:
         return [
             (name, path, self.path == path or (path != "/" and self.path.startswith(f"{path}/")))
             for name, path, needs in NAVIGATION
-            if needs in SCOPES and self.may(needs)
+            if self.may(needs)
         ]
 
     @property
