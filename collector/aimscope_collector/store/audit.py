@@ -92,6 +92,7 @@ def entries(
     since: int | None = None,
     until: int | None = None,
     newest_first: bool = False,
+    where: sa.ColumnElement[bool] | None = None,
 ) -> list[Entry]:
     """Entries that fit all filters, in order; ``actions`` may end in ``.`` to take all that begin so.
 
@@ -114,6 +115,8 @@ def entries(
     ]
     if tests:
         query = query.where(sa.or_(*tests))
+    if where is not None:
+        query = query.where(where)
     query = query.order_by(AUDIT.c.sequence.desc() if newest_first else AUDIT.c.sequence).limit(limit)
     return [_entry(row) for row in connection.execute(query)]
 

@@ -6,7 +6,7 @@ import datetime
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -174,8 +174,8 @@ class Blind(msgspec.Struct, frozen=True):
     agents: int
 
 
-def gaps(connection: sa.Connection, *, since: int, limit: int = 1_000) -> list[Blind]:
-    """Gaps by sensor and reason since then, the most frequent first."""
+def gaps(connection: sa.Connection, *, since: int, limit: int = 1_000, of: sa.Select[Any] | None = None) -> list[Blind]:
+    """Gaps by sensor and reason since then, the most frequent first; with ``of``, those of these agents alone."""
     c = COVERAGE.c
     agents = sa.func.count(c.agent.distinct())
     keys = (c.sensor, c.status, c.reason, c.remedy)
@@ -186,22 +186,26 @@ def gaps(connection: sa.Connection, *, since: int, limit: int = 1_000) -> list[B
         .order_by(agents.desc(), *keys)
         .limit(limit)
     )
+    if of is not None:
+        query = query.where(c.agent.in_(of))
     return [Blind(*row) for row in connection.execute(query)]
 
 
-def feeds(connection: sa.Connection, *, feed: str) -> dict[int, int]:
-    """Version of a feed in force → how many agents have it; 0 for those that never said."""
+def feeds(connection: sa.Connection, *, feed: str, of: sa.Select[Any] | None = None) -> dict[int, int]:
+    """Version of a feed in force → how many agents have it; 0 for those that never said. ``of``: as ``gaps``."""
     query = (
         sa.select(AGENT.c.versions, sa.func.count())
         .where(AGENT.c.revoked_at.is_(None), AGENT.c.replaced_by.is_(None))
         .group_by(AGENT.c.versions)
     )
+    if of is not None:
+        query = query.where(AGENT.c.id.in_(of))
     found: dict[int, int] = defaultdict(int)
     for said, agents in connection.execute(query):
         found[msgspec.json.decode(said, type=dict[str, int]).get(feed, 0)] += agents
     return dict(found)
 
 
-def stale(connection: sa.Connection, *, feed: str, version: int) -> int:
-    """How many agents have an older version of a feed than this one."""
-    return sum(agents for known, agents in feeds(connection, feed=feed).items() if known < version)
+def stale(connection: sa.Connection, *, feed: str, version: int, of: sa.Select[Any] | None = None) -> int:
+    """How many agents have an older version of a feed than this one. ``of``: as ``gaps``."""
+    return sum(agents for known, agents in feeds(connection, feed=feed, of=of).items() if known < version)

@@ -13,8 +13,8 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from aimscope_collector.http.api._findings import limited, within
 from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, Name, after, cut
-from aimscope_collector.http.problems import not_found
-from aimscope_collector.store import agents
+from aimscope_collector.http.problems import Failed, not_found
+from aimscope_collector.store import agents, units
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
 
@@ -222,10 +222,21 @@ def revoke_agent(given: Here, who: Who, agent: Uid, data: JSONBody[Why]) -> Agen
 
 
 @get("/tokens", opt={"needs": "tokens:read"}, sync_to_thread=True, tags=["tokens"])
-def list_tokens(given: Here) -> Tokens:
+def list_tokens(given: Here, who: Who) -> Tokens:
     """Enrolment tokens, without their text."""
     with given.engine.connect() as connection:
-        return Tokens([token_of(row) for row in agents.tokens(connection)])
+        return Tokens([token_of(row) for row in _tokens(connection, who)])
+
+
+def _tokens(connection: sa.Connection, who: Who) -> list[dict[str, Any]]:
+    """Those within the asker's units."""
+    paths = {unit.id: unit.path for unit in units.units(connection).values()} if who.units else {}
+    return [row for row in agents.tokens(connection) if who.reaches(paths.get(row["unit"]))]
+
+
+def _find(connection: sa.Connection, token: int, who: Who) -> None:
+    if who.units and not any(row["id"] == token for row in _tokens(connection, who)):
+        raise not_found("token")
 
 
 def token_of(row: Any) -> Token:
@@ -251,6 +262,8 @@ def token_of(row: Any) -> Token:
 @post("/tokens", opt={"needs": "tokens:write"}, sync_to_thread=True, tags=["tokens"])
 def create_token(given: Here, who: Who, data: JSONBody[NewToken]) -> MadeToken:
     """Make an enrolment token; its text is in this answer and nowhere else."""
+    if not who.reaches(data.unit or None):
+        raise Failed(403, "forbidden", "Your account makes tokens for its own units.")
     with writing(given.engine) as connection:
         number, text = agents.create_token(
             connection,
@@ -278,14 +291,16 @@ def drawn_token(randomness: bytes) -> str:
 def revoke_token(given: Here, who: Who, token: TokenId, data: JSONBody[EndToken]) -> Ended:
     """End a token, and with a reason all it enrolled."""
     with writing(given.engine) as connection:
+        _find(connection, token, who)
         ended = agents.revoke_token(connection, token, by=who.name, now=given.now(), agents_too=data.agents_too)
     return Ended(ended)
 
 
 @get("/tokens/{token:int}/agents", opt={"needs": "tokens:read"}, sync_to_thread=True, tags=["tokens"])
-def list_enrolled(given: Here, token: TokenId) -> Enrolled:
+def list_enrolled(given: Here, who: Who, token: TokenId) -> Enrolled:
     """What a token enrolled."""
     with given.engine.connect() as connection:
+        _find(connection, token, who)
         return Enrolled(agents.enrolled_by(connection, token))
 
 

@@ -241,11 +241,12 @@ def set_unit(given: Here, who: Who, data: JSONBody[SetUnit]) -> Units:
 
 
 @get("/unit-rules", opt={"needs": "agents:read"}, sync_to_thread=True, tags=["units"])
-def list_rules(given: Here) -> Rules:
-    """Rules in the order in which they are tried."""
+def list_rules(given: Here, who: Who) -> Rules:
+    """Rules in the order in which they are tried; an account with limits sees those of its units."""
     with given.engine.connect() as connection:
         paths = {unit.id: unit.path for unit in units.units(connection).values()}
-        return Rules(tuple(Rule(each.what, each.pattern, paths[each.unit]) for each in units.rules(connection)))
+        found = (Rule(each.what, each.pattern, paths[each.unit]) for each in units.rules(connection))
+        return Rules(tuple(rule for rule in found if who.reaches(rule.unit)))
 
 
 @put("/unit-rules", opt={"needs": "agents:write"}, sync_to_thread=True, tags=["units"])

@@ -10,6 +10,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from aimscope_collector.http.api._findings import limited
+from aimscope_collector.http.api._limits import agents_of
 from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor, From, Limit, Name, Period, To, after, cut, span
 from aimscope_collector.store import coverage, feeds
@@ -70,12 +71,13 @@ def show_coverage(
     with given.engine.connect() as connection:
         parts = [each for each in coverage.fleet(connection, now=now, within=days * _DAY) if who.reaches(each.unit)]
         sees = who.may("agents:read") and not who.units
+        mine = agents_of(who)
         offered = feeds.current(connection).get("catalogue")
         return Coverage(
             units=parts,
-            gaps=coverage.gaps(connection, since=now - days * _DAY, limit=200),
+            gaps=coverage.gaps(connection, since=now - days * _DAY, limit=200, of=mine),
             silent=coverage.silent(connection, now=now, after=_SILENT * _DAY) if sees else None,
-            stale=coverage.stale(connection, feed="catalogue", version=offered.version) if offered else 0,
+            stale=coverage.stale(connection, feed="catalogue", version=offered.version, of=mine) if offered else 0,
             list_imported_at=coverage.list_imported_at(connection),
         )
 

@@ -11,6 +11,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from aimscope_collector.alerts import AlertPolicy
 from aimscope_collector.audit import Entry, Fact, Head
+from aimscope_collector.http.api._limits import names_a_unit, refuse_limited
 from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import (
     Cursor,
@@ -29,6 +30,7 @@ from aimscope_collector.http.problems import Failed
 from aimscope_collector.store import alerts, audit, outbox
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.outbox import Waiting
+from aimscope_collector.store.tables.people import AUDIT
 from aimscope_collector.store.tables.sending import ALERT
 
 Destination = Annotated[str, PathParameter(max_length=64, pattern=r"^[a-z0-9_-]+$")]
@@ -82,6 +84,7 @@ class Verified(msgspec.Struct, frozen=True):
 @get("/alerts", opt={"needs": "alerts:read"}, sync_to_thread=True, tags=["alerts"])
 def list_alerts(
     given: Here,
+    who: Who,
     rule: Name = None,
     severity: Name = None,
     days: Period = None,
@@ -93,6 +96,8 @@ def list_alerts(
     """Alerts that were raised."""
     since, until = span(given.now(), days, first, last)
     query = sa.select(ALERT)
+    if who.units:
+        query = query.where(names_a_unit(ALERT.c.facts, who.units))
     for column, wanted in ((ALERT.c.rule, rule), (ALERT.c.severity, severity)):
         if wanted is not None:
             query = query.where(column == wanted)
@@ -128,6 +133,7 @@ def show_alert_policy(given: Here) -> AlertPolicy:
 @put("/alerts/policy", opt={"needs": "alerts:write"}, sync_to_thread=True, tags=["alerts"])
 def set_alert_policy(given: Here, who: Who, data: JSONBody[AlertPolicy]) -> AlertPolicy:
     """Change that."""
+    refuse_limited(who, "Alerts are")
     with writing(given.engine) as connection:
         alerts.set_policy(connection, data, by=who.name, at=given.now())
     return data
@@ -143,6 +149,7 @@ def list_deliveries(given: Here) -> Deliveries:
 @post("/alerts/deliveries/{destination:str}/retry", opt={"needs": "alerts:write"}, sync_to_thread=True, tags=["alerts"])
 def retry_deliveries(given: Here, who: Who, destination: Destination) -> Retried:
     """Try everything that waits for a destination again at once, also what was given up."""
+    refuse_limited(who, "Deliveries are")
     now = given.now()
     with writing(given.engine) as connection:
         items = outbox.retry(connection, destination=destination, now=now)
@@ -155,6 +162,7 @@ def retry_deliveries(given: Here, who: Who, destination: Destination) -> Retried
 @get("/audit", opt={"needs": "audit:read"}, sync_to_thread=True, tags=["audit"])
 def list_audit(
     given: Here,
+    who: Who,
     actor: Name = None,
     action: Annotated[Name, QueryParameter(description="An action, or what it begins with up to its dot.")] = None,
     about: Name = None,
@@ -164,7 +172,7 @@ def list_audit(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Log:
-    """The audit log, the newest first."""
+    """The audit log, the newest first. An account with limits sees its own acts, and what names one of its units."""
     since, until = span(given.now(), days, first, last)
     before = 0 if cursor is None else read_cursor(cursor, "audit")[0]
     if not isinstance(before, int):
@@ -180,6 +188,7 @@ def list_audit(
             since=since,
             until=until,
             newest_first=True,
+            where=sa.or_(names_a_unit(AUDIT.c.facts, who.units), AUDIT.c.actor == who.name) if who.units else None,
         )
     more = cursor_of("audit", found[limit - 1].sequence, "") if len(found) > limit else None
     return Log(found[:limit], more)
