@@ -9,6 +9,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    EventsAlso,
     Explain,
     Html,
     InventoryFile,
@@ -42,6 +43,7 @@ def import_(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: EventsAlso = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -61,7 +63,7 @@ def import_(
     from aimscope_cli.output import Failure
     from aimscope_cli.showing import show
 
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
     named = is_source(words[0]) or not (words[0] == "-" or Path(words[0]).exists())
     source, paths = (words[0], words[1:]) if named else ("", words)
     if named and is_source(source) and not paths:

@@ -11,6 +11,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    Events,
     Explain,
     Html,
     InventoryFile,
@@ -78,6 +79,7 @@ def watch(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: Events = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -87,7 +89,7 @@ def watch(
 
     What logs say is kept, with how far they were read: nothing is lost or counted twice if it is killed and begun
     again, and the report tells all that is kept. With --json, one JSON document a line: findings as they appear, at
-    last the report. --csv and --sarif give the report at the end. Capturing packets needs CAP_NET_RAW.
+    last the report. --csv, --sarif and --events give the report at the end. Capturing packets needs CAP_NET_RAW.
     The end is Ctrl-C, SIGTERM or --for.
 
     Exit status: 3 unregistered or prohibited use found; 4 coverage incomplete (with --strict-coverage); 2 usage or
@@ -99,10 +101,10 @@ def watch(
 
     failed: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
-    alone = (csv or sarif) and not output  # standard output holds that document, and nothing else
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
+    alone = bool(csv or sarif or events) and not output  # standard output holds that document, and nothing else
     if alone and names:
-        raise Failure("--names prints JSON lines: write the CSV or SARIF to a file (--output FILE)")
+        raise Failure("--names prints JSON lines: write the CSV, SARIF or events to a file (--output FILE)")
     if bool(interface) == bool(log or syslog):
         raise Failure("say what to watch: packets (-i INTERFACE), or logs (--log PATH, --syslog udp://ADDRESS:PORT)")
     with contextlib.redirect_stdout(sys.stderr) if alone else contextlib.nullcontext():

@@ -158,6 +158,12 @@ def signature(event: Event) -> str:
     return f"{event.type}.{status}" if status else event.type
 
 
+def is_open(event: Event) -> bool:
+    """Whether it is a finding that somebody may have to act on: found, and neither authorised nor unjudged."""
+    quiet = ("authorised", "dormant", "observed")
+    return event.finding is not None and event.activity != "close" and event.finding.verdict not in quiet
+
+
 def title(event: Event) -> str:
     """The same few words for every event of one sort."""
     return _TITLES[event.finding.verdict if event.finding else event.type]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from aimscope_collector.events import DeviceFacts, Event, FindingFacts, Indicator, ObservationFacts, Severity
-from aimscope_collector.formats._facts import signature, title, told
+from aimscope_collector.formats._facts import is_open, signature, title, told
 
 _SEVERITIES: Final[Mapping[Severity, tuple[int, str]]] = {
     "informational": (1, "Informational"),
@@ -22,6 +22,9 @@ _ACTIVITIES: Final = {"create": (1, "Create"), "update": (2, "Update"), "close":
 _STATUSES: Final[Mapping[str, tuple[int, str]]] = {
     "unreviewed": (1, "New"),
     "under_review": (2, "In Progress"),
+    "registered": (4, "Resolved"),
+    "tolerated": (3, "Suppressed"),
+    "dismissed": (3, "Suppressed"),
 }
 _RESOLVED: Final = (4, "Resolved")
 _CONFIDENCES: Final = {"low": (1, "Low"), "medium": (2, "Medium"), "high": (3, "High"), "certain": (3, "High")}
@@ -150,7 +153,7 @@ def finding(event: Event, facts: FindingFacts, *, compliance: bool) -> dict[str,
         found["unmapped"] |= _ours(facts, "risk", "score")
     else:
         risk_id, risk = _RISKS[facts.risk]
-        found |= {"is_alert": event.activity != "close"}
+        found |= {"is_alert": is_open(event)}
         found |= {"risk_level_id": risk_id, "risk_level": risk, "risk_score": facts.score} if facts.score else {}
     return found
 

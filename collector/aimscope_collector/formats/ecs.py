@@ -8,7 +8,7 @@ from typing import Any, Final
 from aimscope_collector.events import Event, Indicator, Severity
 from aimscope_collector.formats import Format, lines
 from aimscope_collector.formats._bounds import fitted
-from aimscope_collector.formats._facts import FIELDS, facts, signature, title
+from aimscope_collector.formats._facts import FIELDS, facts, is_open, signature, title
 from aimscope_collector.formats._header import OPTIONS as HEADER
 from aimscope_collector.formats._header import with_header
 from aimscope_collector.formats._options import one_of, settled
@@ -24,8 +24,7 @@ _PROCESS: Final = frozenset({"process", "shell.command", "service", "scheduled_t
 _PACKAGE: Final = frozenset(
     {"application", "package", "editor_extension", "browser_extension", "model", "code.package"}
 )
-_KINDS: Final = {"ai.finding": "alert", "ai.observation": "state", "ai.inventory": "asset"}
-_SETTLED: Final = frozenset({"authorised", "dormant"})
+_KINDS: Final = {"ai.observation": "state", "ai.inventory": "asset"}
 _SYSTEMS: Final = {"windows": "windows", "linux": "linux", "darwin": "macos"}
 
 MAPPING: Final = (
@@ -33,7 +32,7 @@ MAPPING: Final = (
     ("ecs.version", "the option version"),
     ("message", "message"),
     ("event.id", "uid"),
-    ("event.kind", "alert, state, asset or event, by type; a finding that is settled is an event"),
+    ("event.kind", "alert for a finding that is open; state, asset or event, by type"),
     ("event.category, event.type", "by the kind of evidence"),
     ("event.action", "activity; of agents and coverage their status, of the audit log its action"),
     ("event.outcome", "failure of a look, else success"),
@@ -107,10 +106,9 @@ def _event(event: Event) -> dict[str, Any]:
     shown = facts_ or event.observation
     status = event.agent.status if event.agent else event.coverage.status if event.coverage else ""
     why = event.agent.why if event.agent else event.coverage.why if event.coverage else ""
-    settled_ = facts_ and (facts_.verdict in _SETTLED or event.activity == "close")
     return {
         "id": event.uid,
-        "kind": "event" if settled_ else _KINDS.get(event.type, "event"),
+        "kind": "alert" if is_open(event) else _KINDS.get(event.type, "event"),
         **_sort(event),
         "action": event.audit.action if event.audit else status or event.activity,
         "outcome": "failure" if event.coverage and event.activity != "close" else "success",

@@ -22,8 +22,11 @@ CLASSES: Final = ("auto", "detection", "compliance")
 OPTIONS: Final[Mapping[str, str]] = {"version": "1.5.0", "class": "auto", **HEADER}
 _INVENTORY: Final = 5020
 """The one class here that has a device of its own."""
-_RULED: Final = frozenset({"out_of_scope", "expired", "condition_unmet", "authorised", "dormant"})
-"""Verdicts that measure a known use against a row of the inventory: results of an evaluation, not detections."""
+_RULED: Final = frozenset({"out_of_scope", "expired", "condition_unmet", "dormant"})
+"""Verdicts that measure what is registered against its row: results of an evaluation, not detections.
+
+``authorised`` is none of them: most findings that come to it began as unregistered, and keep their class.
+"""
 
 
 def is_compliance(facts: FindingFacts, wanted: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aimscope_collector.events import Event, Severity
 from aimscope_collector.formats import Format, lines
 from aimscope_collector.formats._bounds import fitted
-from aimscope_collector.formats._facts import FIELDS, facts, signature, title
+from aimscope_collector.formats._facts import FIELDS, facts, is_open, signature, title
 from aimscope_collector.formats._keys import text_of
 from aimscope_collector.formats._options import settled
 from aimscope_collector.formats._writing import compact, inert, iso
@@ -48,7 +48,7 @@ def document(event: Event) -> dict[str, Any]:
                     "summary": title(event),
                     "description": " ".join(event.finding.reasons) if event.finding else event.message,
                     "severity": _SEVERITIES[event.severity],
-                    "category": ["POLICY_VIOLATION"] if event.finding and event.activity != "close" else [],
+                    "category": ["POLICY_VIOLATION"] if is_open(event) else [],
                     "rule_id": signature(event),
                     "rule_name": title(event),
                     "rule_version": event.catalogue,

@@ -144,10 +144,13 @@ def test_a_finding_that_is_authorised_stays_in_its_class() -> None:
     assert [one["type_uid"] for one in (created, updated, closed)] == [200401, 200402, 200403]
     assert closed["finding_info"]["types"] == ["authorised"]
     assert (closed["status"], closed["comment"]) == ("Resolved", "authorise, by r.okafor")
-    forgotten = EVENTS[2].finding
-    assert forgotten
-    event = msgspec.structs.replace(EVENTS[2], finding=msgspec.structs.replace(forgotten, first_verdict=None))
-    assert json.loads(format_named("ocsf").render(event, {}))["class_uid"] == 2003
+    assert [one["is_alert"] for one in (created, updated, closed)] == [True, True, False]
+    facts = EVENTS[4].finding
+    assert facts
+    renewed = [msgspec.structs.replace(facts, verdict="authorised", first_verdict=first) for first in ("expired", None)]
+    events = [msgspec.structs.replace(EVENTS[4], activity="update", finding=one) for one in renewed]
+    classes = [json.loads(format_named("ocsf").render(event, {}))["class_uid"] for event in events]
+    assert classes == [2003, 2004]  # where nobody says how it began, it cannot stay
 
 
 def test_installed_software_is_inventory_only_where_the_device_is_known() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    EventsAlso,
     Explain,
     Html,
     InventoryFile,
@@ -35,6 +36,7 @@ def code(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: EventsAlso = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -51,7 +53,7 @@ def code(
     for folder in folders:
         if not folder.is_dir():
             raise Failure(f"{folder} is no folder")
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
     host, projects = open_projects(folders)
     request = Request(
         target="code",

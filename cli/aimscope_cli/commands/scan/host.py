@@ -9,6 +9,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    EventsAlso,
     Explain,
     Html,
     InventoryFile,
@@ -51,6 +52,7 @@ def host(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: EventsAlso = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -67,7 +69,7 @@ def host(
     from aimscope_cli.scanning import Request, run
     from aimscope_cli.showing import show, show_plan
 
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
     target = open_host(root)
     request = Request(
         target="host",

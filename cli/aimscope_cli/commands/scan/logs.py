@@ -9,6 +9,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    Events,
     Explain,
     Html,
     InventoryFile,
@@ -42,6 +43,7 @@ def logs(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: Events = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -59,7 +61,7 @@ def logs(
     from aimscope_cli.logfiles import Request, run_scan
     from aimscope_cli.showing import show
 
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
     result = run_scan(
         Request(
             paths=tuple(map(os.fspath, path)),

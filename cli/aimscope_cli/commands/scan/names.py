@@ -8,6 +8,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    EventsAlso,
     Explain,
     Html,
     InventoryFile,
@@ -41,6 +42,7 @@ def names(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: EventsAlso = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -61,7 +63,7 @@ def names(
         raise Failure("names are read with dnspython: pip install 'aimscope[gateway]'") from None
     from aimscope_cli.showing import show
 
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
     request = Request(
         words=tuple(name),
         resolve=resolve or bool(resolver),

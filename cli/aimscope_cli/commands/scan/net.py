@@ -9,6 +9,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    EventsAlso,
     Explain,
     Html,
     InventoryFile,
@@ -63,6 +64,7 @@ def net(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: EventsAlso = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -80,7 +82,7 @@ def net(
     from aimscope_cli.network import Request, run, show_plan
     from aimscope_cli.showing import show
 
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
     request = Request(
         targets=tuple(target),
         ports=tuple(port or ()),

@@ -11,6 +11,7 @@ import typer
 
 from aimscope_cli.options import (
     Csv,
+    EventsAlso,
     Explain,
     Html,
     InventoryFile,
@@ -46,6 +47,7 @@ def pcap(
     as_json: Json = False,
     csv: Csv = False,
     sarif: Sarif = False,
+    events: EventsAlso = "",
     html: Html = None,
     output: Output = None,
     strict_coverage: StrictCoverage = False,
@@ -62,7 +64,7 @@ def pcap(
     from aimscope_cli.packets import Request, run
     from aimscope_cli.showing import show
 
-    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output)
+    wanted = forms(as_json=as_json, csv=csv, sarif=sarif, html=html, output=output, events=events)
     request = Request(
         paths=tuple(file), inventory=inventory, unit=unit, expression=expression, names=names, quiet=quiet
     )
