@@ -117,6 +117,7 @@ def told() -> Iterator[None]:
     from aimscope_collector.deliver.configured import DestinationsError
     from aimscope_collector.feeds import FeedsError
     from aimscope_collector.founding import FolderError
+    from aimscope_collector.http.sign_on.configured import SignOnError
     from aimscope_collector.keys import KeysError
     from aimscope_collector.store.agents import AgentError
     from aimscope_collector.store.database import DatabaseError
@@ -130,6 +131,7 @@ def told() -> Iterator[None]:
         FeedsError,
         FolderError,
         KeysError,
+        SignOnError,
         AgentError,
         DatabaseError,
     ) as error:

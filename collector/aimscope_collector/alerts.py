@@ -25,6 +25,7 @@ Rule = Literal[
     "coverage_loss",
     "evidence_explosion",
     "clone",
+    "break_glass",
 ]
 Severity = Literal["info", "warning", "critical"]
 _DAY: Final = 86_400
@@ -39,6 +40,7 @@ RULES: Final[dict[Rule, str]] = {
     "coverage_loss": "A sensor looks at far fewer machines than the day before.",
     "evidence_explosion": "An agent names more different things than one agent may.",
     "clone": "Two machines use one agent's identity.",
+    "break_glass": "An administrator logged in with a password, though people log in elsewhere.",
 }
 _SEVERITY: Final[dict[Rule, Severity]] = {
     "new_service": "info",
@@ -50,6 +52,7 @@ _SEVERITY: Final[dict[Rule, Severity]] = {
     "coverage_loss": "warning",
     "evidence_explosion": "warning",
     "clone": "critical",
+    "break_glass": "critical",
 }
 _ORDER: Final[dict[Severity, int]] = {"critical": 0, "warning": 1, "info": 2}
 _NAMED: Final = 10
@@ -192,6 +195,12 @@ def clone(agent: str, *, now: int) -> Alert:
     """Two machines use one identity."""
     text = f"Two machines use the identity of agent {agent}: revoke it, and enrol both anew."
     return _alert("clone", agent, now, text, {"agent": agent})
+
+
+def break_glass(name: str, at: int, *, now: int) -> Alert:
+    """An emergency login: each one is told, by its moment."""
+    text = f"The account {name} logged in with a password, which is for emergencies: was there one?"
+    return _alert("break_glass", f"{name} {at}", now, text, {"account": name, "login_at": at})
 
 
 def explosion(agent: str, collapsed: int, *, now: int) -> Alert:

@@ -21,6 +21,8 @@ from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.http.agents import PREFIX, make_agent_app
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
+from aimscope_collector.http.sign_on import configured as sign_on
+from aimscope_collector.http.sign_on.provider import Provider
 from aimscope_collector.in_force import InForce
 from aimscope_collector.ingest.context import Context, assemble, serving
 from aimscope_collector.ingest.limits import Limits
@@ -88,6 +90,7 @@ def assembled(
         migrate.require_current(engine)
         door = keys.load(folder / founding.KEYS).door()
         destinations = telling.configured(folder / telling.DESTINATIONS)
+        provider = _provider(folder, now)
         signing = folder / founding.SIGNING
         packed = bundle.pack(catalogue)
         with writing(engine) as connection:
@@ -150,6 +153,7 @@ def assembled(
         shipped=catalogue,
         sign_report=lambda body: feeds.sign_report(signing, body),
         codes=lambda: keys.codes(folder / founding.KEYS),
+        provider=provider,
         exporter=lambda: exporter,
     )
     context = assemble(
@@ -160,6 +164,7 @@ def assembled(
         uniform=uniform,
         limits=limits,
         writer=Noting(engine, inbox.note),
+        moved=inbox.moved,
     )
 
     def look() -> None:
@@ -198,6 +203,12 @@ def assembled(
         api=api,
         asgi=_together(make_agent_app(context), api),
     )
+
+
+def _provider(folder: Path, now: Callable[[], int]) -> Provider | None:
+    """Where people log in: here, without the file that says otherwise."""
+    path = folder / sign_on.FILE
+    return Provider(sign_on.load(path), now) if path.exists() else None
 
 
 def _together(agents: Asgi, api: Litestar) -> Asgi:

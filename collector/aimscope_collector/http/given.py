@@ -16,6 +16,7 @@ from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.door import Door
 from aimscope_collector.feeds import FeedsError
 from aimscope_collector.http.attempts import Attempts
+from aimscope_collector.http.sign_on.provider import Provider
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.keys import KeysError, Whose
 from aimscope_collector.services import Service
@@ -64,11 +65,13 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What seals the secrets of second factors. Raises ``keys.KeysError``."""
     attempts: Attempts = msgspec.field(default_factory=Attempts)
     """How often addresses tried to log in, in this process."""
+    provider: Provider | None = None
+    """Where people log in, if elsewhere."""
 
     @property
     def rescue(self) -> bool:
         """Whether people log in elsewhere, so that a password is for an administrator in need."""
-        return False
+        return self.provider is not None and self.provider.rescue
 
     exporter: Callable[[], Exporter] | None = None
     """What delivers events to destinations. Raises ``DestinationsError``."""

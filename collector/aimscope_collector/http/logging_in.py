@@ -45,7 +45,7 @@ def logged_in(given: Given, name: str, password: str, address: str) -> Account:
 
     Where the account has a second factor, ``code_given`` has to follow.
     """
-    _not_too_often(given, address)
+    not_too_often(given, address)
     if not _COMPARING.acquire(timeout=_PATIENCE):
         raise Failed(429, "too-fast", "Too many log in at this moment: try again in a minute.")
     try:
@@ -60,7 +60,7 @@ def logged_in(given: Given, name: str, password: str, address: str) -> Account:
 
 def code_given(given: Given, account: int, code: str, address: str, *, login: bool = True) -> Account:
     """The account, once the code is right. Raises ``Failed``."""
-    _not_too_often(given, address)
+    not_too_often(given, address)
     try:
         found = codes.check(
             given.engine,
@@ -79,7 +79,8 @@ def code_given(given: Given, account: int, code: str, address: str, *, login: bo
     return found
 
 
-def _not_too_often(given: Given, address: str) -> None:
+def not_too_often(given: Given, address: str) -> None:
+    """Raises ``Failed`` where an address tried too often."""
     wait = given.attempts.take(address, now=given.now())
     if wait:
         raise Failed(429, "too-fast", f"Too many attempts from this address: try again in {wait} seconds.")

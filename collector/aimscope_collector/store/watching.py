@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from aimscope_collector import alerts
 from aimscope_collector.alerts import Alert, Reporter, Use
+from aimscope_collector.audit import Entry
 from aimscope_collector.store import alerts as telling
-from aimscope_collector.store import outbox, settings
+from aimscope_collector.store import audit, outbox, settings
 from aimscope_collector.store._insert import insert
+from aimscope_collector.store.accounts import BREAK_GLASS
 from aimscope_collector.store.database import is_sqlite
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
 from aimscope_collector.store.tables.review import FINDING
@@ -23,6 +25,7 @@ from aimscope_signatures.kinds import PRESENCES
 _LOOKED: Final = "alerts.looked"
 _LOCK: Final = 0x7761746368
 _DAY: Final = 86_400
+_MOST_LOGINS: Final = 50
 _ACTIVE: Final = PRESENCES.index("attempted")
 _KEPT: Final = ("service", "unit", "verdict", "active", "last", "bytes_out")
 
@@ -44,6 +47,7 @@ def look(connection: sa.Connection, *, now: int, destinations: Iterable[str]) ->
         *alerts.silent_agents(_reporters(connection), now=now, policy=policy),
         *alerts.coverage_loss(complete(connection, now, 2), complete(connection, now, 1), now=now, policy=policy),
         *(alerts.clone(uid, now=now) for uid in _clones(connection, now)),
+        *(alerts.break_glass(entry.actor, entry.at, now=now) for entry in _emergencies(connection, now)),
     ]
     wanted = tuple(destinations)
     told = telling.tell(connection, candidates, now=now, destinations=wanted)
@@ -51,6 +55,11 @@ def look(connection: sa.Connection, *, now: int, destinations: Iterable[str]) ->
     _keep(connection, before, after)
     settings.write(connection, _LOOKED, str(now))
     return told
+
+
+def _emergencies(connection: sa.Connection, now: int) -> list[Entry]:
+    """Emergency logins of the last day: what was told of them is not told again."""
+    return audit.entries(connection, actions=[BREAK_GLASS], since=now - _DAY, limit=_MOST_LOGINS, newest_first=True)
 
 
 def _uses(connection: sa.Connection) -> list[Use]:

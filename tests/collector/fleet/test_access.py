@@ -27,6 +27,9 @@ OPEN = {
     "/static/{digest:str}/{name:str}",
     "/login",
     "/login/code",
+    "/login/elsewhere",
+    "/login/elsewhere/back",
+    "/login/elsewhere/out",
     "/logout",
 }
 """What anybody may ask; a password is changed with the password; files that pages load are the same for everybody."""

@@ -41,12 +41,21 @@ def begun(request: Asked, given: Given, account: Account, stage: Stage, path: st
     return answer
 
 
+def entrance(
+    frame: shown.Here, given: Given, *, status: int = 200, path: str = "/", failed: str = "", name: str = ""
+) -> Response[str]:
+    """The page that asks for name and password, or leads to where people log in."""
+    label = given.provider.label if given.provider is not None else ""
+    shows = {"onward": path, "failed": failed, "name": name, "elsewhere": label, "rescue": given.rescue}
+    return frame.show("login.html", status=status, **shows)
+
+
 @get("/login", opt={"needs": NOTHING}, sync_to_thread=True)
-def login(request: Asked, frame: shown.Here) -> Response[Any]:
+def login(request: Asked, given: Here, frame: shown.Here) -> Response[Any]:
     """Name and password."""
     if isinstance(request.scope.get("user"), Principal):
         return Redirect(onward(frame.query.get("next", "")), status_code=303)
-    return frame.show("login.html", onward=onward(frame.query.get("next", "")), failed="", name="")
+    return entrance(frame, given, path=onward(frame.query.get("next", "")))
 
 
 @post("/login", opt={"needs": NOTHING, "entrance": True}, sync_to_thread=True)
@@ -56,7 +65,7 @@ def log_in(request: Asked, given: Here, frame: shown.Here, form: Form) -> Respon
     try:
         account = logged_in(given, name, form.exact("password"), address_of(request))
     except Failed as failed:
-        return frame.show("login.html", status=failed.status, onward=path, failed=failed.detail, name=name)
+        return entrance(frame, given, status=failed.status, path=path, failed=failed.detail, name=name)
     if account.second_factor:
         return begun(request, given, account, "code", f"/login/code?{urlencode({'next': path})}")
     return begun(request, given, account, "full", path)
