@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 import msgspec
 
+from aimscope_collector.http.api._evidence import Seen
 from aimscope_collector.http.api._findings import Found, Taken
 from aimscope_collector.http.api.findings import Detailed
 from aimscope_collector.http.api.inventory import show_inventory
@@ -35,6 +36,27 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
     decision: Taken | None = None
     rough: bool = False
     """Whether only the day is told."""
+
+
+class Group(msgspec.Struct, frozen=True):
+    """What was seen on one device for one account; an empty ``subject`` is the machine itself."""
+
+    device: str
+    subject: str
+    pieces: list[Seen]
+
+    @property
+    def last(self) -> int | None:
+        """When it was seen last."""
+        return max((one.last for one in self.pieces if one.last is not None), default=None)
+
+
+def by_device(seen: Iterable[Seen]) -> list[Group]:
+    """Sightings of a page, together by device and account, in the order of the devices."""
+    found: dict[tuple[str, str], list[Seen]] = {}
+    for one in seen:
+        found.setdefault((one.device, one.subject), []).append(one)
+    return [Group(device, subject, pieces) for (device, subject), pieces in found.items()]
 
 
 def because(held: Held) -> str:

@@ -19,14 +19,14 @@ from aimscope_collector.http.frame.asking import ask
 from aimscope_collector.http.frame.shown import Frame
 from aimscope_collector.http.frame.texts import text
 from aimscope_collector.http.given import Here, Who
-from aimscope_collector.http.pages._behind import because, happened, pieces_to_choose, related
+from aimscope_collector.http.pages._behind import because, by_device, happened, pieces_to_choose, related
 from aimscope_collector.http.paging import Cursor
 from aimscope_collector.reports import charts
 from aimscope_collector.review import SETTLES
 from aimscope_collector.risk import level
 from aimscope_collector.services import ATTRIBUTES
 
-_SEEN: Final = 25
+_SEEN: Final = 50
 _ELSEWHERE: Final = 20
 _WEEK: Final = 7 * 86_400
 
@@ -83,6 +83,7 @@ def draw(
         request=telling.request(told, text),
         because=because,
         seen=seen,
+        groups=by_device(seen.items) if seen else [],
         reveals=_reveals(given, who, seen),
         may_reveal=[role for role in who.roles if "people:reveal" in PERMISSIONS[role]],
         service=service,
