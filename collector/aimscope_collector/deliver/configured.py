@@ -199,7 +199,10 @@ def _credential(folder: Path, one: HttpsTo, ca: str | None) -> Credential | None
 
 
 def _path(folder: Path, named: str | None) -> str | None:
-    return str(folder / named) if named else None
+    if not named:
+        return None
+    (folder / named).stat()  # TLS does not say which file it misses
+    return str(folder / named)
 
 
 def _header(path: Path) -> str:

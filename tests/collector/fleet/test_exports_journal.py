@@ -110,10 +110,15 @@ def test_nothing_is_told_twice_and_nothing_of_a_change_that_was_undone(database:
     assert tell(database, "f-1", "f-2") == []
     change(database, "f-1", count=99, last=NOW + 5, assets=70)
     assert tell(database, "f-1") == []
-    with pytest.raises(ZeroDivisionError), writing(database) as connection:
-        connection.execute(FINDING.update().values(verdict="prohibited"))
-        assert len(events_of_findings.tell(connection, ["f-1"], now=NOW)) == 1
-        raise ZeroDivisionError
+
+    def undone() -> None:
+        with writing(database) as connection:
+            connection.execute(FINDING.update().values(verdict="prohibited"))
+            assert len(events_of_findings.tell(connection, ["f-1"], now=NOW)) == 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        undone()
     assert len(told(database)) == 1
     change(database, "f-1", verdict="prohibited")
     assert [one.sequence for one in tell(database, "f-1")] == [2]
@@ -145,7 +150,8 @@ def test_a_decision_is_told_for_each_finding_it_covers_and_taking_it_twice_once(
 def test_small_groups_and_moments_are_told_as_policy_shows_them(database: sa.Engine) -> None:
     found(database, finding("f-1", assets=10, subjects=4, last=NOW), finding("f-2", unit="x", assets=10, subjects=5))
     one, other = (event.finding for event in tell(database, "f-1", "f-2"))
-    assert one is not None and other is not None
+    assert one is not None
+    assert other is not None
     assert (one.assets, one.subjects, one.last) == (None, None, NOW - NOW % DAY)
     assert (other.assets, other.subjects) == (10, 5)
 
