@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from aimscope_collector.reports import (
     File,
     Option,
+    Refused,
     Report,
     ReportInput,
     controls,
@@ -34,6 +35,7 @@ from aimscope_collector.store.tables.review import INVENTORY
 
 NAME: Final = "evidence-pack"
 FORMAT: Final = 1
+_PDF: Final = "pdf"
 _MOST_VERSIONS: Final = 200
 _EVIDENCE: Final[tuple[Table, ...]] = (
     *tables_catalogue.TABLES,
@@ -98,12 +100,19 @@ def make(given: ReportInput) -> Sequence[File]:
         _inventories(reading, pack)
         _policies(reading, pack)
         measured = figures(reading)
-        for name, paper in (("index.html", False), ("evidence.pdf", True)):
-            page = evidence_pack_page.html(reading, several, measured, paper=paper)
-            pack.add(name, pdf(page) if paper else page.encode())
+        pack.add("index.html", evidence_pack_page.html(reading, several, measured, paper=False).encode())
+        if given.asked.options.get(_PDF) != "no":
+            pack.add("evidence.pdf", _drawn(evidence_pack_page.html(reading, several, measured, paper=True)))
         pack.add("pack.json", _about(reading, several))
         pack.seal(given.sign)
     return (File(path.name, path),)
+
+
+def _drawn(page: str) -> bytes:
+    try:
+        return pdf(page)
+    except Refused as error:
+        raise Refused(f"{error} Or leave the PDF out: option {_PDF}=no.") from None
 
 
 def _inventories(reading: Reading, pack: Pack) -> None:
@@ -174,6 +183,7 @@ REPORT: Final = Report(
     takes=frozenset({"period", "as_of", "unit"}),
     options=(
         Option(name=trace.OPTION, description="Ids of findings to trace, with commas; else the ten of highest risk."),
+        Option(name=_PDF, description="Whether a PDF is drawn, too.", choices=("yes", "no"), default="yes"),
     ),
     make=make,
 )
