@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import JSONBody, PathParameter
+from litestar.params import FromQuery, JSONBody, PathParameter
 
 from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.problems import Failed, not_found
@@ -41,7 +41,7 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 @get("/views", opt={"needs": "findings:read"}, sync_to_thread=True, tags=["views"])
-def list_views(given: Here, who: Who, page: Page = "findings") -> Views:
+def list_views(given: Here, who: Who, page: FromQuery[Page] = "findings") -> Views:
     """One's own and those that are shared."""
     with given.engine.connect() as connection:
         return Views(views.views(connection, page=page, owner=who.name))
