@@ -25,6 +25,7 @@ from aimscope_collector.events import (
     event_uid,
 )
 from aimscope_collector.findings import RiskRating, Verdict
+from aimscope_signatures.kinds import IDENTITIES, PRESENCES, Identity, Presence
 from aimscope_signatures.model import Coverage, Status
 
 _INDICATORS: Final = 10
@@ -52,8 +53,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of evidence of a scan, as in a sighting."""
 
     kind: str
-    identity: str
-    presence: str
+    identity: Identity
+    presence: Presence
     fields: dict[str, str]
     details: dict[str, str]
     subject: str
@@ -151,7 +152,7 @@ def _finding(scan: Scan, here: str, found: Found) -> Event:
         last=max((one.last for one in seen), default=None),
         bytes_out=_sum(one.bytes_out for one in seen),
         bytes_in=_sum(one.bytes_in for one in seen),
-        indicators=tuple(map(_indicator, seen[:_INDICATORS])),
+        indicators=tuple(map(_indicator, sorted(seen, key=_surest, reverse=True)[:_INDICATORS])),
     )
     message = f"{found.name or found.service or found.condition} {_SAYS[found.verdict]}{blocked}."
     return _event(scan, "ai.finding", uid, activity, _severity(found), message, finding=facts, asset="")
@@ -219,6 +220,10 @@ def _event(
         observation=observed,
         coverage=coverage,
     )
+
+
+def _surest(seen: Seen) -> tuple[int, int]:
+    return IDENTITIES.index(seen.identity), PRESENCES.index(seen.presence)
 
 
 def _indicator(seen: Seen) -> Indicator:

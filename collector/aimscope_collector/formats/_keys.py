@@ -14,7 +14,7 @@ from aimscope_collector.formats._writing import iso
 
 _LONGEST: Final = 4_000
 """Characters of a list in one text."""
-_NOT_IN_HEADER: Final = re.compile(r"[^\w .:+-]")
+_NOT_IN_HEADER: Final = re.compile(r"[^\w .,:()/+-]")
 
 
 def heading(text: str, longest: int) -> str:

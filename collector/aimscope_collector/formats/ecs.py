@@ -47,18 +47,18 @@ MAPPING: Final = (
     ("event.hash", "audit.hash"),
     ("rule.id, rule.name, rule.category, rule.version", "the sort of finding, its verdict, catalogue"),
     ("service.id, service.name", "finding.service, observation.service; finding.name, observation.name"),
-    ("host.id, host.name, host.os.platform, host.os.type", "device.uid, device.name, device.platform"),
+    ("host.id, host.name, host.hostname, host.os.platform, host.os.type", "device.uid, device.name, device.platform"),
     ("user.id", "observation.subject"),
     ("user.name", "decision.by, audit.actor"),
     ("organization.name", "organisation"),
-    ("observer.vendor, product, version, hostname", "aimscope, product_version, collector"),
+    ("observer.vendor, observer.product, observer.version, observer.hostname", "aimscope, product_version, collector"),
     ("agent.id, agent.version, agent.type", "agent.uid, agent.version, aimscope"),
     ("package.name, package.version", "observation.evidence and observation.version of what is installed"),
     ("dns.question.name, url.domain, tls.client.server_name, process.name", "observation.evidence, by its kind"),
     ("source.bytes, destination.bytes", "observation.bytes_out, observation.bytes_in"),
     ("related.hosts, related.user", "host names of evidence, device.name; observation.subject"),
     *((f"aimscope.{name}", name) for name in FIELDS if "." in name),
-    ("aimscope.catalogue, aimscope.contract", "catalogue, contract"),
+    ("aimscope.catalogue, aimscope.contract, aimscope.activity", "catalogue, contract, activity"),
 )
 
 
