@@ -7,6 +7,7 @@ whichever comes first.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import logging
 import threading
@@ -23,7 +24,7 @@ from aimscope_collector import feeds, rematching, retention, rolling_up
 from aimscope_collector.feeds import FeedsError
 from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_collector.services import Service
-from aimscope_collector.store import credentials, decisions, expiry, inventories, privacy, settings
+from aimscope_collector.store import credentials, decisions, expiry, inventories, placing, privacy, settings
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.sightings import Batch, Kept
 from aimscope_collector.store.tables.sightings import EVIDENCE
@@ -37,6 +38,9 @@ _RECONSIDER: Final = 300
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
 _CHUNK: Final = 5_000
+_MOST_MOVED: Final = 500
+"""Of more agents at once everything is judged anew."""
+_MONTHS: Final = 24
 RETENTION: Final = "retention"
 Jobs = dict[str, tuple[int, Callable[[], object]]]
 """By name: how often in seconds, and what to do."""
@@ -68,6 +72,7 @@ class Inbox:
         self._everything = False
         self._services: set[str] = set()
         self._used: dict[int, int] = {}
+        self._moved: set[int] = set()
 
     def note(self, facts: Iterable[Fact]) -> None:
         """Something was reported of them."""
@@ -81,6 +86,17 @@ class Inbox:
                 self._everything = True
             else:
                 self._services |= services
+
+    def moved(self, agents: Iterable[int]) -> None:
+        """Their devices are in another unit now: what they reported is to be judged anew."""
+        with self._lock:
+            self._moved.update(agents)
+
+    def take_moved(self) -> set[int]:
+        """Agents whose devices are in another unit."""
+        with self._lock:
+            taken, self._moved = self._moved, set()
+        return taken
 
     def used(self, key: int, at: int) -> None:
         """An API key was used."""
@@ -189,7 +205,12 @@ class Background:
         """Judge what came in, or everything after a change of the inventory. Whether there was anything."""
         self._learn()
         facts, services, everything = self._inbox.take()
+        moved = self._inbox.take_moved()
         try:
+            if len(moved) > _MOST_MOVED:
+                everything = True
+            elif moved and not everything:
+                services |= self._reported_by(moved)
             touched = self._touched(facts)
             for of_month in touched.values():
                 services |= of_month
@@ -203,6 +224,7 @@ class Background:
                 self._reconciler.run(self._knowledge, now=self._now(), services=sorted(services))
         except BaseException:
             self._inbox.note(facts)
+            self._inbox.moved(moved)
             self._inbox.touch(None if everything else frozenset(services))
             raise
         return True
@@ -237,6 +259,14 @@ class Background:
                     for month in months[row.id]:
                         found[month].add(row.service)
         return dict(found)
+
+    def _reported_by(self, agents: set[int]) -> set[str]:
+        """What agents reported themselves. What gateways saw of their devices is judged anew within the hour."""
+        today = datetime.datetime.fromtimestamp(self._now(), datetime.UTC)
+        number = today.year * 12 + today.month
+        months = [(each - 1) // 12 * 100 + (each - 1) % 12 + 1 for each in range(number - _MONTHS, number + 2)]
+        with self._engine.connect() as connection:
+            return placing.services_of(connection, agents, months=months)
 
     def reconsider(self) -> None:
         """Ends and review days that passed reopen findings."""

@@ -49,6 +49,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     matcher: Callable[[], Matcher]
     now: Callable[[], int]
     uniform: Callable[[], float]
+    moved: Callable[[frozenset[int]], None]
+    """Hears of agents whose devices are in another unit now."""
     limits: Limits
     enrolments: Bucket
     strangers: Bucket
@@ -71,6 +73,7 @@ def assemble(
     uniform: Callable[[], float],
     limits: Limits | None = None,
     writer: Writer | None = None,
+    moved: Callable[[frozenset[int]], None] = lambda _: None,
 ) -> Context:
     """A context with empty memory. ``serving`` brings it to life."""
     chosen = limits or Limits()
@@ -85,6 +88,7 @@ def assemble(
         matcher=matcher,
         now=now,
         uniform=uniform,
+        moved=moved,
         limits=chosen,
         enrolments=Bucket(chosen.enrolments_a_second, chosen.enrolments_a_second),
         strangers=Bucket(chosen.strangers_a_second, chosen.strangers_a_second),
@@ -156,14 +160,16 @@ async def flush(context: Context) -> None:
     """Write signs of life. Raises ``Unavailable``: they are kept for the next time."""
     news = context.presence.take()
     try:
-        await context.writer.run(functools.partial(_written, news))
+        moved = await context.writer.run(functools.partial(_written, news))
     except BaseException:
         context.presence.put_back(news)
         raise
+    if moved:
+        context.moved(moved)
 
 
-def _written(news: News, connection: sa.Connection) -> None:
-    write(connection, news)
+def _written(news: News, connection: sa.Connection) -> frozenset[int]:
+    return write(connection, news)
 
 
 async def _try_flush(context: Context) -> None:

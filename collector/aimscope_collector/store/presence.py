@@ -106,18 +106,21 @@ class Presence:
             self._clones = {**news.clones, **self._clones}
 
 
-def write(connection: sa.Connection, news: News) -> None:
-    """Write signs of life and what agents say of themselves, in the order of their numbers."""
+def write(connection: sa.Connection, news: News) -> frozenset[int]:
+    """Write signs of life and what agents say of themselves, in the order of their numbers.
+
+    Returns the agents whose devices are in another unit now.
+    """
     signs, said = news.signs, news.said
     rows = [(*msgspec.structs.astuple(signs[agent]), agent) for agent in sorted(signs)]
     for at in range(0, len(rows), _CHUNK):
         _write_signs(connection, rows[at : at + _CHUNK])
     agents = sorted(said)
-    if agents:
-        _write_said(connection, [(agent, said[agent]) for agent in agents])
+    moved = _write_said(connection, [(agent, said[agent]) for agent in agents]) if agents else frozenset()
     if news.clones:
         mark = AGENT.update().where(AGENT.c.id == sa.bindparam("id_")).values(clone_at=sa.bindparam("at_"))
         connection.execute(mark, [{"id_": agent, "at_": at} for agent, at in sorted(news.clones.items())])
+    return moved
 
 
 _SIGNS_SQLITE: Final = """
@@ -143,7 +146,7 @@ def _write_signs(connection: sa.Connection, rows: Sequence[tuple[int, int, int, 
     connection.exec_driver_sql(_SIGNS_POSTGRESQL, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
-def _write_said(connection: sa.Connection, said: Sequence[tuple[int, Said]]) -> None:
+def _write_said(connection: sa.Connection, said: Sequence[tuple[int, Said]]) -> frozenset[int]:
     fields = ("platform", "version", "versions", "notices", "policy_acknowledged")
     connection.execute(
         AGENT.update()
@@ -156,7 +159,7 @@ def _write_said(connection: sa.Connection, said: Sequence[tuple[int, Said]]) -> 
         ASSET.update().where(ASSET.c.id == sa.bindparam("id_")).values(last_seen=sa.bindparam("at_")),
         sorted(seen, key=lambda row: row["id_"]),
     )
-    placing.settle(connection, {agent: each.place for agent, each in said if each.place is not None})
+    moved = placing.settle(connection, {agent: each.place for agent, each in said if each.place is not None})
     times = {(pseudonym, each.asset): each.at for _, each in said for pseudonym in each.addresses}
     if times:
         insert = insert_into(connection, ASSET_ADDRESS)
@@ -170,3 +173,4 @@ def _write_said(connection: sa.Connection, said: Sequence[tuple[int, Said]]) -> 
             for (pseudonym, asset), at in sorted(times.items())
         ]
         connection.execute(statement, rows)
+    return moved

@@ -96,7 +96,7 @@ def rules(connection: sa.Connection) -> tuple[UnitRule, ...]:
 
 
 def replace_rules(connection: sa.Connection, *, rules: Iterable[UnitRule], actor: str, now: int) -> None:
-    """Put other rules in force. Devices get their units by them when they next report."""
+    """Put other rules in force. Devices get their units by them when their agents next check in."""
     found = [msgspec.structs.asdict(rule) for rule in rules]
     connection.execute(UNIT_RULE.delete())
     if found:

@@ -52,9 +52,9 @@ def test_tokens(api: Api) -> None:
 def test_alerts(api: Api) -> None:
     with writing(api.engine) as connection:
         for number, unit in enumerate((*UNITS, 'x","unit":"emea"', None)):
-            facts: dict[str, str | int | bool | None] = {"service": f"s{number}"} | (
-                {} if unit is None else {"unit": unit}
-            )
+            facts: dict[str, str | int | bool | None] = {"service": f"s{number}"}
+            if unit is not None:
+                facts["unit"] = unit
             told = Alert(rule="new_unit", key=f"k{number}", at=NOW, severity="info", text="t", facts=facts)
             alerts.tell(connection, [told], now=NOW, destinations=())
     assert len(api.get("/alerts", api.key("reviewer"))["items"]) == len(UNITS) + 2

@@ -6,15 +6,21 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from aimscope_collector.assets import UnitRule
+from aimscope_collector.background import Background, Inbox
 from aimscope_collector.ingest.context import flush, relearn
-from aimscope_collector.store import inventories, units
+from aimscope_collector.reconciling import Reconciler
+from aimscope_collector.store import assets, inventories, placing, units
 from aimscope_collector.store.database import writing
-from tests.collector.example import inventory, use
-from tests.collector.fleet.at_the_door import NOW, Agent, context_of, rows, running, token
+from aimscope_collector.store.tables.fleet import ASSET
+from tests.collector.example import SERVICES, inventory, use
+from tests.collector.fleet.at_the_door import DOOR, NOW, Agent, context_of, rows, running, token
+from tests.collector.fleet.planted import NOW as FLEET_NOW
+from tests.collector.fleet.planted import Planted
 
 PLACED = "select unit.path, asset.unit_by from asset left join unit on unit.id = asset.unit where asset.managed"
 
@@ -146,3 +152,111 @@ def test_what_has_not_changed_is_not_placed_again(database: sa.Engine, tmp_path:
             assert not context.presence.take().said
 
     asyncio.run(main())
+
+
+def test_a_rule_that_is_taken_away_takes_its_placement_along_and_the_next_one_that_fits_counts(
+    database: sa.Engine, tmp_path: Path
+) -> None:
+    moved: list[frozenset[int]] = []
+
+    async def main() -> None:
+        context = msgspec.structs.replace(context_of(database, tmp_path), moved=moved.append)
+        async with running(context) as client:
+            agents = [Agent(client, name) for name in ("plain", "tagged", "token")]
+            with writing(database) as connection:
+                units.ensure(connection, path="own", actor="ann", now=NOW)
+            given: tuple[dict[str, Any], ...] = ({}, {"tags": ["unit=emea"]}, {"unit": "own"})
+            for agent, more in zip(agents, given, strict=True):
+                await agent.enrol(token(database, **more), name=f"lab-{agent.uid}")
+
+            async def placed(*rules: tuple[str, str, str]) -> list[tuple[Any, ...]]:
+                _rules(database, *rules)
+                await relearn(context)
+                for agent in agents:
+                    await agent.check_in(name=f"lab-{agent.uid}")
+                await flush(context)
+                return rows(database, f"{PLACED} order by asset.id")
+
+            both = [("host", "lab-*", "lab"), ("host", "lab*", "other"), ("host", "none", "emea")]
+            own = ("own", "token")
+            assert await placed(*both) == [("lab", "rule"), ("lab", "rule"), own]
+            assert await placed(*both[1:]) == [("other", "rule"), ("other", "rule"), own]
+            moved.clear()
+            assert await placed(*both[2:]) == [(None, ""), ("emea", "tag"), own]
+            assert sorted(set().union(*moved)) == [1, 2]
+            moved.clear()
+            assert await placed(*both[2:]) == [(None, ""), ("emea", "tag"), own]
+            assert not moved
+
+    asyncio.run(main())
+
+
+def test_what_a_person_took_back_goes_to_the_token_again(database: sa.Engine, tmp_path: Path) -> None:
+    async def main() -> None:
+        context = context_of(database, tmp_path)
+        async with running(context) as client:
+            with writing(database) as connection:
+                units.ensure(connection, path="own", actor="ann", now=NOW)
+            agent = Agent(client, "one")
+            await agent.enrol(token(database, unit="own"), name="lab-7")
+            for unit, expected in ((None, ("own", "token")), ("lab", ("lab", "person"))):
+                with writing(database) as connection:
+                    wanted = None if unit is None else units.ensure(connection, path=unit, actor="ann", now=NOW)
+                    names = [DOOR.device("lab-7").pseudonym]
+                    assets.assign(connection, pseudonyms=names, unit=wanted, actor="ann", now=NOW)
+                _rules(database, ("host", "nothing", f"u{unit}"))
+                await relearn(context)
+                await agent.check_in(name="lab-7")
+                await flush(context)
+                assert rows(database, PLACED) == [expected]
+
+    asyncio.run(main())
+
+
+def test_devices_that_say_nothing_lose_a_unit_that_no_rule_gives_any_more(database: sa.Engine) -> None:
+    fleet = Planted(database)
+    _rules(database, ("host", "a*", "gone"), ("host", "b*", "stays"))
+    long_ago = NOW - 86_400
+    for name, unit, by, seen in (
+        ("silent", "gone", "rule", long_ago),
+        ("lives", "gone", "rule", NOW),
+        ("other", "stays", "rule", long_ago),
+        ("person", "gone", "person", long_ago),
+    ):
+        fleet.agent(name, unit, seen=seen)
+        with writing(database) as connection:
+            connection.execute(ASSET.update().where(ASSET.c.id == fleet.device(name).id).values(unit_by=by))
+    with writing(database) as connection:
+        stays = units.ensure(connection, path="stays", actor="ann", now=NOW)
+        assert placing.undo_of_silent(connection, units={stays}, before=NOW - 3_600) == 1
+        assert placing.undo_of_silent(connection, units={stays}, before=NOW - 3_600) == 0
+    placed = {name: (fleet.device(name).unit, fleet.device(name).unit_by) for name in ("silent", "lives", "other")}
+    assert placed["silent"] == (None, "")
+    assert placed["lives"][1] == placed["other"][1] == "rule"
+    assert fleet.device("person").unit_by == "person"
+
+
+def test_findings_move_with_their_device_at_once(database: sa.Engine, tmp_path: Path) -> None:
+    fleet = Planted(database)
+    agent = fleet.agent("lab-7", "emea")
+    fleet.saw(agent, "cursor", "application", id="dpkg:cursor")
+    fleet.saw(fleet.agent("other", "emea"), "chatgpt", "application", id="dpkg:chatgpt")
+    inbox = Inbox()
+    background = Background(
+        database,
+        reconciler=Reconciler(database, door=DOOR),
+        inbox=inbox,
+        services=SERVICES,
+        matcher=lambda: pytest.fail("nothing is matched here"),
+        catalogue=b"",
+        signing=tmp_path,
+        now=lambda: FLEET_NOW,
+    )
+    background.judge()
+    apac = fleet.unit("apac")
+    with writing(database) as connection:
+        connection.execute(ASSET.update().where(ASSET.c.id == fleet.device("lab-7").id).values(unit=apac))
+    assert background.judge() is False
+    inbox.moved([agent])
+    assert background.judge() is True
+    assert {key[:2] for key in fleet.findings()} == {("cursor", "apac"), ("chatgpt", "emea")}

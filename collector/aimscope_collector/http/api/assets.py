@@ -19,11 +19,13 @@ from aimscope_collector.http.paging import Cursor, Limit, Name, after, cut
 from aimscope_collector.http.problems import Failed
 from aimscope_collector.judging import patterns_of
 from aimscope_collector.keys import opened
-from aimscope_collector.store import assets, inventories, listed, units
+from aimscope_collector.store import assets, inventories, listed, placing, units
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.tables.fleet import ASSET, UNIT
 
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
+_SILENT: Final = 3_600
+"""Seconds after which nobody waits for an agent to say anew where its device belongs."""
 Line = Annotated[str, msgspec.Meta(max_length=256)]
 Pseudonym = Annotated[str, msgspec.Meta(max_length=64)]
 
@@ -251,7 +253,10 @@ def list_rules(given: Here, who: Who) -> Rules:
 
 @put("/unit-rules", opt={"needs": "agents:write"}, sync_to_thread=True, tags=["units"])
 def set_rules(given: Here, who: Who, data: JSONBody[Rules]) -> Rules:
-    """Put other rules in force; devices get their units by them when they next report."""
+    """Put other rules in force: devices get their units by them with their agents' next check-in.
+
+    A rule that is taken away takes its placements along.
+    """
     if who.units:
         raise Failed(403, "forbidden", "Rules are the whole organisation's: your account has limits.")
     now = given.now()
@@ -263,6 +268,9 @@ def set_rules(given: Here, who: Who, data: JSONBody[Rules]) -> Rules:
             for position, rule in enumerate(data.items)
         ]
         units.replace_rules(connection, rules=made, actor=who.name, now=now)
+        undone = placing.undo_of_silent(connection, units={rule.unit for rule in made}, before=now - _SILENT)
+    if undone:
+        given.touch(None)
     return data
 
 
