@@ -129,10 +129,11 @@ async def put_inventory(
 ) -> Kept:
     """Put a file in force, at once or from a day on. The author is whoever asks."""
     body = await request.body()
-    return await anyio.to_thread.run_sync(_put, given, who, body, form, note, effective_from)
+    return await anyio.to_thread.run_sync(put_file, given, who, body, form, note, effective_from)
 
 
-def _read(body: bytes, form: str) -> tuple[Inventory, tuple[str, ...]]:
+def read(body: bytes, form: str) -> tuple[Inventory, tuple[str, ...]]:
+    """A file and what a person may want to check of it. Raises ``Failed`` where it cannot be used."""
     loaded = parse_apart(body, f"inventory.{form}")
     said = tuple(str(problem) for problem in loaded.problems)[:_MOST]
     if loaded.content is None:
@@ -140,30 +141,60 @@ def _read(body: bytes, form: str) -> tuple[Inventory, tuple[str, ...]]:
     return loaded.content, said
 
 
-def _put(given: Here, who: Who, body: bytes, form: str, note: str, effective_from: datetime.date | None) -> Kept:
-    if who.units:
-        raise Failed(403, "forbidden", "The inventory is the whole organisation's: your account has limits.")
-    inventory, said = _read(body, form)
+def put_file(given: Here, who: Who, body: bytes, form: str, note: str, effective_from: datetime.date | None) -> Kept:
+    """A file put in force. Raises ``Failed``."""
+    _whole(who)
+    inventory, said = read(body, form)
     now = given.now()
     begin = now if effective_from is None else (effective_from - datetime.date(1970, 1, 1)).days * _DAY
+    return keep(given, who, inventory, note=note, effective_from=max(begin, 0), said=said)
+
+
+def keep(
+    given: Here,
+    who: Who,
+    inventory: Inventory,
+    *,
+    note: str,
+    effective_from: int,
+    said: tuple[str, ...] = (),
+    latest: int | None = None,
+) -> Kept:
+    """A new version. ``latest`` is the newest one its author saw: another since is a conflict. Raises ``Failed``."""
+    _whole(who)
     with writing(given.engine) as connection:
+        if latest is not None:
+            newest = inventories.version(connection, number=None)
+            if (newest.number if newest else 0) != latest:
+                raise Failed(409, "conflict", "The inventory changed meanwhile: look at the entry again.")
         kept = inventories.keep(
-            connection, inventory=inventory, author=who.name, note=note, effective_from=max(begin, 0), now=now
+            connection,
+            inventory=inventory,
+            author=who.name,
+            note=note,
+            effective_from=effective_from,
+            now=given.now(),
         )
     if kept.is_new:
         given.touch(None)
     return Kept(kept.version, kept.diff, kept.is_new, said)
 
 
+def _whole(who: Who) -> None:
+    if who.units:
+        raise Failed(403, "forbidden", "The inventory is the whole organisation's: your account has limits.")
+
+
 @post("/inventory/preview", opt={"needs": "inventory:read"}, tags=["inventory"], request_max_body_size=MAX_BYTES)
 async def preview(given: Here, request: Request[Any, Any, Any], form: Form = "yaml") -> Preview:
     """What a file would change, before it does. Keeps nothing."""
     body = await request.body()
-    return await anyio.to_thread.run_sync(_preview, given, body, form)
+    return await anyio.to_thread.run_sync(previewed, given, body, form)
 
 
-def _preview(given: Here, body: bytes, form: str) -> Preview:
-    inventory, said = _read(body, form)
+def previewed(given: Here, body: bytes, form: str) -> Preview:
+    """What a file would change. Raises ``Failed``."""
+    inventory, said = read(body, form)
     with given.engine.connect() as connection:
         before = inventories.in_force(connection, at=given.now())
         query = sa.select(FINDING.c.id, FINDING.c.verdict).where(FINDING.c.present == 1)
