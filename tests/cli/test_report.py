@@ -34,6 +34,7 @@ def test_a_pack_is_made_signed_by_the_collectors_key_and_verified(aimscope: Run,
     key = fingerprint_of(feeds.report_key(folder / "signing"))
     whole = aimscope("report", "verify", path, "--fingerprint", key)
     assert (whole.exit_code, key in whole.stdout, whole.stderr) == (0, True, "")
+    assert key in aimscope("collector", "status", "--folder", folder).stdout
     unsure = aimscope("report", "verify", path)
     assert (unsure.exit_code, "compare the fingerprint" in unsure.stderr) == (0, True)
     assert json.loads(aimscope("report", "verify", path, "--json").stdout)["whole"] is True
