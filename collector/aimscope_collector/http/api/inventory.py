@@ -189,12 +189,15 @@ def _whole(who: Who) -> None:
 async def preview(given: Here, request: Request[Any, Any, Any], form: Form = "yaml") -> Preview:
     """What a file would change, before it does. Keeps nothing."""
     body = await request.body()
-    return await anyio.to_thread.run_sync(previewed, given, body, form)
+    return await anyio.to_thread.run_sync(_preview, given, body, form)
 
 
-def previewed(given: Here, body: bytes, form: str) -> Preview:
-    """What a file would change. Raises ``Failed``."""
-    inventory, said = read(body, form)
+def _preview(given: Here, body: bytes, form: str) -> Preview:
+    return previewed(given, *read(body, form))
+
+
+def previewed(given: Here, inventory: Inventory, said: tuple[str, ...]) -> Preview:
+    """What an inventory would change; ``said`` is what reading it brought up."""
     with given.engine.connect() as connection:
         before = inventories.in_force(connection, at=given.now())
         query = sa.select(FINDING.c.id, FINDING.c.verdict).where(FINDING.c.present == 1)
