@@ -13,6 +13,7 @@ import msgspec
 
 from aimscope_agent import identity as identities
 from aimscope_agent.identity import Identity, Random
+from aimscope_agent.ledger import retire
 from aimscope_agent.ledger.sent import SentLog
 from aimscope_agent.trust import Trust
 from aimscope_agent.uplink.transport import Answer, Transport, Unreachable
@@ -20,6 +21,8 @@ from aimscope_signatures import wire
 from aimscope_signatures.signed import Refused
 
 ENROL: Final = "/v1/enrol"
+_ENDED: Final = frozenset({"revoked", "replaced", "identity-taken"})
+"""The collector knows the identity, and takes nothing of it."""
 
 
 class EnrolError(Exception):
@@ -62,10 +65,23 @@ def identity_for(path: Path, machine: str, collector: str, random: Random) -> tu
     """
     known = identities.load(path)
     if known is not None and known.machine == machine and known.collector == collector:
-        return known, False
-    fresh = identities.draw(machine, collector, random)
+        return known, known.anew
+    return _another(path, machine, collector, random, anew=known is not None), known is not None
+
+
+def _another(path: Path, machine: str, collector: str, random: Random, *, anew: bool) -> Identity:
+    fresh = msgspec.structs.replace(identities.draw(machine, collector, random), anew=anew)
     identities.keep(path, fresh)
-    return fresh, known is not None
+    return fresh
+
+
+def set_aside(ledger: Path, path: Path, now: int) -> None:
+    """Set the totals of the identity before this one aside. Raises ``OSError`` and ``IdentityError``."""
+    if ledger.exists():
+        retire(ledger, now)
+    known = identities.load(path)
+    if known is not None and known.anew:
+        identities.keep(path, msgspec.structs.replace(known, anew=False))
 
 
 def is_copy(identity: Identity, machine: str) -> bool:
@@ -85,10 +101,12 @@ def enrol(
     random: Random,
     sent: SentLog,
     fingerprint: str = "",
+    again: bool = False,
 ) -> Enrolment:
     """Enrol this machine at the collector. Raises ``EnrolError``, ``IdentityError``, ``TrustError``, ``ServerError``.
 
-    ``fingerprint`` is that of the root of trust, where the organisation has made it known beforehand.
+    ``fingerprint`` is that of the root of trust, where the organisation has made it known beforehand. With ``again``,
+    which is a person's to say, an identity that the collector wants nothing more of gives way to another one.
     """
     identity, anew = identity_for(path, machine.digest, collector, random)
     request = wire.Enrol(
@@ -108,6 +126,20 @@ def enrol(
         answer = transport.ask("POST", ENROL, body=msgspec.json.encode(request))
     except Unreachable as error:
         raise EnrolError(f"{collector}: {error}", passing=True) from None
+    if again and _problem(answer) in _ENDED:
+        _another(path, machine.digest, collector, random, anew=True)
+        return enrol(
+            transport,
+            path,
+            trust,
+            token=token,
+            collector=collector,
+            machine=machine,
+            now=now,
+            random=random,
+            sent=sent,
+            fingerprint=fingerprint,
+        )
     if not 200 <= answer.status < 300:
         raise _refusal(answer, collector)
     try:
@@ -127,6 +159,16 @@ def enrol(
     )
     identities.keep(path, identity)
     return Enrolment(identity, enrolled.approved, anew)
+
+
+def _problem(answer: Answer) -> str:
+    """The collector's word for what is wrong; empty where it gives none."""
+    if 200 <= answer.status < 300:
+        return ""
+    try:
+        return msgspec.json.decode(answer.body, type=wire.Problem).type.rpartition("/")[2].rpartition(":")[2]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
 
 
 def _refusal(answer: Answer, collector: str) -> EnrolError:

@@ -44,6 +44,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     enrolled_at: int = 0
     """When the collector first answered; 0: it has not yet."""
     approved: bool = False
+    anew: bool = False
+    """It took the place of another one, whose totals still lie here: to be set aside before anything is reported."""
 
     def __repr__(self) -> str:
         return f"Identity({self.uid})"

@@ -13,7 +13,6 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-import psutil
 
 from aimscope_agent import config as configuration
 from aimscope_agent import enrol, identity
@@ -21,6 +20,7 @@ from aimscope_agent.config import Collector, Config
 from aimscope_agent.identity import IdentityError
 from aimscope_agent.service import status as kept
 from aimscope_agent.service.folder import Folder, machine_identifier
+from aimscope_agent.service.presence import is_held
 from aimscope_agent.service.reporter import server_of
 from aimscope_agent.trust import Trust, TrustError
 from aimscope_agent.uplink.transport import Https, ServerError, Unreachable
@@ -65,14 +65,6 @@ def examine(where: Folder, stated: Path | None) -> tuple[Check, ...]:
     return tuple(check for part in parts for check in part)
 
 
-def alive(pid: int, started: int) -> bool:
-    """Whether the process that wrote this then still runs."""
-    try:
-        return psutil.Process(pid).create_time() <= started + 1
-    except (psutil.Error, OSError, ValueError):
-        return False
-
-
 def _configuration(stated: Path | None) -> Iterator[Check]:
     path = stated or config_file()
     yield Check("configuration", "ok", str(path) if path else "none, everything at its default")
@@ -112,7 +104,7 @@ def _service(where: Folder) -> Iterator[Check]:
     except OSError as error:
         yield Check("service", "note", f"its status cannot be read: {error.strerror}", "run as the agent's account")
         return
-    if found is None or not alive(found.pid, found.started):
+    if found is None or not is_held(where.lock):
         yield Check("service", "note", "it does not run", "aimscope agent run, or systemctl start aimscope-agent")
         return
     yield Check("service", "ok", f"it runs as process {found.pid}")

@@ -13,7 +13,6 @@ from aimscope_agent import identity
 from aimscope_agent.config import Collector
 from aimscope_agent.enrol import EnrolError, Enrolment
 from aimscope_agent.identity import IdentityError
-from aimscope_agent.ledger import retire
 from aimscope_agent.ledger.sent import SentLog
 from aimscope_agent.service.folder import Folder, FolderError
 from aimscope_agent.service.reporter import TokenError, machine, server_of, token_in
@@ -35,9 +34,11 @@ def enrol(where: Folder, collector: Collector, token: str, *, remember: bool) ->
             raise Failure(str(error)) from None
     if done.anew:
         try:
-            retire(where.ledger, now())
+            enrolment.set_aside(where.ledger, where.identity, now())
         except OSError as error:
             raise Failure(f"{where.ledger} cannot be set aside: {error.strerror}") from None
+        except IdentityError as error:
+            raise Failure(str(error)) from None
     return done
 
 
@@ -61,6 +62,7 @@ def _enrolled(where: Folder, collector: Collector, token: str) -> Enrolment:
             random=secrets.token_bytes,
             sent=SentLog(where.sent),
             fingerprint=collector.root,
+            again=True,
         )
     finally:
         line.close()

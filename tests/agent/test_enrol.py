@@ -11,7 +11,7 @@ from tests.agent.reporting import NOW
 from tests.agent.signing import NEXT, root
 
 from aimscope_agent import identity as identities
-from aimscope_agent.enrol import EnrolError, Enrolment, Machine, enrol, is_copy
+from aimscope_agent.enrol import EnrolError, Enrolment, Machine, enrol, is_copy, set_aside
 from aimscope_agent.identity import Identity, IdentityError, machine_digest
 from aimscope_agent.ledger.sent import SentLog
 from aimscope_agent.trust import Trust
@@ -53,7 +53,9 @@ class Site:
         self.sent = SentLog(folder / "sent.log")
         self.random = random()
 
-    def enrol(self, desk: Desk, machine: Machine = HERE, fingerprint: str = "", collector: str = URL) -> Enrolment:
+    def enrol(
+        self, desk: Desk, machine: Machine = HERE, fingerprint: str = "", collector: str = URL, again: bool = False
+    ) -> Enrolment:
         return enrol(
             desk,
             self.identity,
@@ -65,6 +67,7 @@ class Site:
             random=self.random,
             sent=self.sent,
             fingerprint=fingerprint,
+            again=again,
         )
 
 
@@ -177,3 +180,50 @@ def test_an_identity_others_can_read_or_that_is_torn_is_not_used(site: Site) -> 
 def test_the_digest_tells_machines_apart_and_not_what_their_identifier_is() -> None:
     assert machine_digest("abc\n") == machine_digest("abc") != machine_digest("abd")
     assert machine_digest("abc") != hashlib.sha256(b"abc").hexdigest()
+
+
+def revoked(request: wire.Enrol) -> Answer:
+    return Answer(403, msgspec.json.encode(wire.Problem(type="revoked", title="This agent was revoked.", status=403)))
+
+
+def test_whoever_was_revoked_enrols_as_another_where_a_person_says_so(site: Site) -> None:
+    first = site.enrol(Desk(welcome)).identity
+    with pytest.raises(EnrolError, match="revoked"):
+        site.enrol(Desk(revoked))
+    assert kept(site).uid == first.uid
+    desk = Desk(lambda request: revoked(request) if request.agent == first.uid else welcome(request))
+    done = site.enrol(desk, again=True)
+    assert [request.agent == first.uid for request in desk.asked] == [True, False]
+    assert (done.anew, done.identity.uid == first.uid) == (True, False)
+    assert desk.asked[0].secret != desk.asked[1].secret
+
+
+def test_other_refusals_keep_the_identity(site: Site) -> None:
+    first = site.enrol(Desk(welcome)).identity
+    refused = wire.Problem(type="bad-token", title="Ask for a new one.", status=403)
+    with pytest.raises(EnrolError, match="new one"):
+        site.enrol(Desk(lambda _: Answer(403, msgspec.json.encode(refused))), again=True)
+    assert kept(site) == first
+
+
+def test_totals_of_the_identity_before_are_set_aside_also_where_enrolling_took_two_attempts(
+    site: Site, tmp_path: Path
+) -> None:
+    first = site.enrol(Desk(welcome)).identity
+    refused = wire.Problem(type="token-used-up", title="No uses left.", status=403)
+
+    def reply(request: wire.Enrol) -> Answer:
+        return revoked(request) if request.agent == first.uid else Answer(403, msgspec.json.encode(refused))
+
+    with pytest.raises(EnrolError, match="No uses left"):
+        site.enrol(Desk(reply), again=True)
+    done = site.enrol(Desk(welcome))
+    assert done.anew
+    assert kept(site).anew, "whoever is killed now still sets them aside"
+    ledger = tmp_path / "ledger.db"
+    ledger.write_bytes(b"totals")
+    set_aside(ledger, site.identity, NOW)
+    assert not ledger.exists()
+    assert not kept(site).anew
+    ledger.write_bytes(b"totals")
+    assert not site.enrol(Desk(welcome)).anew

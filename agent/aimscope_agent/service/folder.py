@@ -45,6 +45,7 @@ class Folder:
         self.trust = self.path / "trust"
         self.sent = self.path / "sent.jsonl"
         self.status = self.path / "status.json"
+        self.lock = self.path / "lock"
         self._key = state / "digest.key"
         self._collector = self.path / "collector.json"
         self._remembered = self.path / "service.json"

@@ -202,6 +202,8 @@ class Reporter:
                 if not self.collector.token_file:
                     return self._unknown(known, digest)
                 known = self._enrolled()
+            if known is not None and known.anew:
+                self.anew = True  # also where somebody was killed before the totals were set aside
         except (IdentityError, TrustError, TokenError, ServerError) as error:
             self._say(str(error))
             return _HOUR if isinstance(error, ServerError) else _LOOK_AGAIN
@@ -247,7 +249,6 @@ class Reporter:
             sent=self._sent,
             fingerprint=self.collector.root,
         )
-        self.anew = done.anew
         return done.identity
 
     def _unknown(self, known: Identity | None, digest: str) -> float:

@@ -15,12 +15,14 @@ import msgspec
 
 from aimscope_agent import schedule
 from aimscope_agent.config import Collector, Config, ConfigError
-from aimscope_agent.ledger import LedgerError, retire
+from aimscope_agent.enrol import set_aside
+from aimscope_agent.ledger import LedgerError
 from aimscope_agent.service import policy
 from aimscope_agent.service.book import Book
 from aimscope_agent.service.children import ENDLESS, Child, Event, Inbox
 from aimscope_agent.service.folder import Folder, FolderError
 from aimscope_agent.service.frames import Broken, Keep, Notice, Task
+from aimscope_agent.service.presence import Presence
 from aimscope_agent.service.reporter import Given, Halted, Reporter, about
 from aimscope_agent.service.status import Status
 from aimscope_agent.service.timetable import Timetable
@@ -71,6 +73,7 @@ class Service:
         self._feeds_changed = False
         self.config = self._in_force()
         self.reporter = self._new_reporter()
+        self._presence = Presence(folder.lock)
 
     def halt(self) -> None:
         """Come to an end: for the handler of a signal."""
@@ -121,6 +124,7 @@ class Service:
         """Let go of the ledger and of connections."""
         self.reporter.close()
         self.book.close()
+        self._presence.end()
 
     def tell_status(self, *, force: bool = False) -> None:
         """Write down how things are, where that has changed."""
@@ -354,7 +358,7 @@ class Service:
         """Totals belong to the identity they were reported under."""
         if not self.reporter.anew:
             return False
-        self._begin_anew(lambda: retire(self._folder.ledger, self._given.clock()))
+        self._begin_anew(lambda: set_aside(self._folder.ledger, self._folder.identity, self._given.clock()))
         return True
 
     def _renew_reporter(self) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aimscope_agent.service.status import Status
 
 app = typer.Typer(add_completion=False)
+_RUNS = {True: "yes", False: "no", None: "cannot be seen: ask as the agent's account"}
 
 
 @app.command()
@@ -21,8 +22,8 @@ def status(as_json: Json = False) -> None:
     It says what the service last wrote down; moments are UTC. With --json, moments are seconds since 1970.
     """
     from aimscope_agent.service import status as kept
+    from aimscope_agent.service.presence import is_held
     from aimscope_cli.agents import folder
-    from aimscope_cli.doctoring import alive
     from aimscope_cli.enrolling import known
     from aimscope_cli.output import Failure, emit_json, say
 
@@ -32,7 +33,7 @@ def status(as_json: Json = False) -> None:
     except OSError as error:
         raise Failure(f"{where.status}: {error.strerror}") from None
     identity = known(where)
-    runs = found is not None and alive(found.pid, found.started)
+    runs = is_held(where.lock)
     if as_json:
         emit_json(
             {
@@ -49,7 +50,7 @@ def status(as_json: Json = False) -> None:
     else:
         waits = "" if identity.approved else ", not approved yet"
         say(f"Enrolled:      at {identity.collector} as {identity.uid}{waits}")
-    say(f"Running:       {'yes' if runs else 'no'}")
+    say(f"Running:       {_RUNS[runs]}")
     if found is not None:
         _show(found)
 
