@@ -281,8 +281,8 @@ VIEWS: Final[Mapping[str, tuple[str, str]]] = {
     "services_by_verdict": (
         "How many services stand how.",
         (
-            "select stands, count(distinct coalesce(service, condition)) as services, count(*) as findings from findings"
-            " where still_found = 1 group by stands order by services desc"
+            "select stands, count(distinct coalesce(service, condition)) as services, count(*) as findings"
+            " from findings where still_found = 1 group by stands order by services desc"
         ),
     ),
 }
