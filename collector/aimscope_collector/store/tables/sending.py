@@ -1,12 +1,12 @@
 """What goes out: signed feeds for agents, alerts, events for destinations.
 
-Owners: ``store/feeds.py``, ``store/outbox.py``, ``store/alerts.py``, ``store/watching.py``.
+Owners: ``store/feeds.py``, ``store/outbox.py``, ``store/alerts.py``, ``store/watching.py``, ``store/schedules.py``.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, SmallInteger, Text
 
 from aimscope_collector.store.tables._base import Id, Json, Long, table
 
@@ -59,4 +59,24 @@ OUTBOX = table(
     Column("delivered_at", Long),
     sa.UniqueConstraint("event", "destination"),
     sa.Index("ix_outbox_next", "delivered_at", "next_at"),
+)
+
+SCHEDULE = table(
+    "schedule",  # of reports that are sent by e-mail
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("report", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("unit", Text, nullable=False, server_default=""),
+    Column("options", Json, nullable=False, server_default="{}"),
+    Column("every", Text, nullable=False),  # day, week, month, quarter
+    Column("hour", SmallInteger, nullable=False),  # UTC
+    Column("destination", Text, nullable=False),
+    Column("account", Id, ForeignKey("account.id")),  # whose units it has; null: the owner of the folder
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Long, nullable=False),
+    Column("due_at", Long, nullable=False),  # the end of the period it is next made of
+    Column("next_at", Long, nullable=False),  # when it is next tried
+    Column("sent_at", Long),
+    Column("failure", Text, nullable=False, server_default=""),
 )

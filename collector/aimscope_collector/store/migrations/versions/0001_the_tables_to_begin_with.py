@@ -228,6 +228,29 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table
     )
     op.create_index("ix_outbox_next", "outbox", ["delivered_at", "next_at"], unique=False)
     op.create_table(
+        "schedule",
+        sa.Column("id", LONG, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("unit", sa.Text(), server_default="", nullable=False),
+        sa.Column("options", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("every", sa.Text(), nullable=False),
+        sa.Column("hour", sa.SmallInteger(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("account", LONG, nullable=True),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("made_at", LONG, nullable=False),
+        sa.Column("due_at", LONG, nullable=False),
+        sa.Column("next_at", LONG, nullable=False),
+        sa.Column("sent_at", LONG, nullable=True),
+        sa.Column("failure", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_schedule_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule")),
+        sa.UniqueConstraint("name", name=op.f("uq_schedule_name")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
         "journal",
         sa.Column("id", LONG, autoincrement=False, nullable=False),
         sa.Column("uid", sa.Text(), nullable=False),
