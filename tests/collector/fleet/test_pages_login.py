@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pyotp
 import pytest
 import sqlalchemy as sa
 from hypothesis import given as given_any
 from hypothesis import strategies as st
-from litestar.testing import TestClient
 
 from aimscope_collector import accounts
 from aimscope_collector.http.frame.texts import texts
@@ -22,39 +20,10 @@ from aimscope_collector.store.accounts import Account
 from aimscope_collector.store.database import writing
 from aimscope_collector.store.sessions import Logins
 from tests.collector.fleet.api_client import Api
+from tests.collector.fleet.browser import PASSWORD, Browser
 from tests.collector.fleet.planted import NOW
 
-PASSWORD = "correct horse battery"
 NEW = " a longer one, mine "  # with its spaces
-
-
-class Browser:
-    """A browser without a window: keeps cookies, fills in forms that are on the page."""
-
-    def __init__(self, api: Api) -> None:
-        self.client = TestClient(api.app, base_url="http://127.0.0.1", raise_server_exceptions=False)
-        self.path = "/"
-        self.text = ""
-        self.status = 0
-
-    def open(self, path: str) -> str:
-        return self._read(self.client.get(path))
-
-    def send(self, action: str, **fields: Any) -> str:
-        form = re.search(rf'<form[^>]*action="{re.escape(action)}".*?</form>', self.text, re.DOTALL)
-        assert form, f"{self.path} has no form for {action}: {self.text}"
-        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
-        headers = {"sec-fetch-site": "same-origin", "user-agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"}
-        return self._read(self.client.post(action, data=hidden | fields, headers=headers))
-
-    def _read(self, answer: Any) -> str:
-        self.path = answer.url.raw_path.decode()
-        self.status, self.text = answer.status_code, answer.text
-        return self.text
-
-    def log_in(self, name: str, password: str = PASSWORD) -> None:
-        self.open("/login")
-        self.send("/login", name=name, password=password)
 
 
 @pytest.fixture(scope="module")
