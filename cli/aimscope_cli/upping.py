@@ -93,5 +93,5 @@ def _say_blind_spots(place: Path) -> None:
 
 def say_where(url: str, place: Path) -> None:
     """How to go on."""
-    say(f"The collector answers at {url}; its API is described at {url}/api/v1/openapi.json.")
+    say(f"Open {url} in a browser and log in. The API is described at {url}/api/v1/openapi.json.")
     hint(f"aimscope findings list --folder {place} shows what is found; Ctrl-C stops collector and agent.")
