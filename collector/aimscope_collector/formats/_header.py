@@ -24,9 +24,17 @@ FACILITIES: Final[Mapping[str, int]] = {
 OPTIONS: Final[Mapping[str, str]] = {"header": "none", "facility": "local0"}
 """What formats that syslog may carry declare beside their own."""
 APP: Final = "aimscope"
+CARRIED: Final = 8_000
+"""Receivers of syslog should take 8,192 bytes; more breaks the connection of some."""
 _LEVELS: Final[Mapping[Severity, int]] = {"critical": 2, "high": 3, "medium": 4, "low": 5, "informational": 6}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NOT_IN_NAME: Final = re.compile(r"[^A-Za-z0-9.:_-]")
 _NOT_PRINTED: Final = re.compile(r"[^\x21-\x7e]")
+
+
+def largest(options: Mapping[str, str], alone: int) -> int:
+    """Bytes of a record: what syslog carries (RFC 5425, 4.3.1), or what it may have by itself."""
+    return alone if options["header"] == "none" else min(alone, CARRIED)
 
 
 def priority(event: Event, options: Mapping[str, str]) -> int:
@@ -39,17 +47,22 @@ def word(text: str, longest: int) -> str:
     return _NOT_PRINTED.sub("_", text)[:longest] or "-"
 
 
+def hostname(text: str) -> str:
+    """HOSTNAME: letters, digits and ``.:_-``, none of these first or last: syslog-ng drops other messages."""
+    return _NOT_IN_NAME.sub("-", text)[:255].strip("-_.") or "-"
+
+
 def with_header(event: Event, record: bytes, options: Mapping[str, str]) -> bytes:
     """The record behind the header that the options ask for."""
     level = priority(event, options)
     match one_of(options, "header", HEADERS):
         case "rfc5424":
             msgid = word(event.type, 32)
-            head = f"<{level}>1 {iso(event.at)} {word(event.collector, 255)} {APP} - {msgid} - "
+            head = f"<{level}>1 {iso(event.at)} {hostname(event.collector)} {APP} - {msgid} - "
         case "rfc3164":
             at = datetime.datetime.fromtimestamp(min(max(event.at, 0), 253_402_300_799), datetime.UTC)
             when = f"{_MONTHS[at.month - 1]} {at.day:2} {at:%H:%M:%S}"  # in UTC: this header has no zone
-            head = f"<{level}>{when} {word(event.collector, 255)} {APP}: "
+            head = f"<{level}>{when} {hostname(event.collector)} {APP}: "
         case _:
             head = ""
     return head.encode() + record

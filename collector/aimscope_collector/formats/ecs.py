@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from aimscope_collector.events import Event, Indicator, Severity
 from aimscope_collector.formats import Format, lines
-from aimscope_collector.formats._bounds import fitted
+from aimscope_collector.formats._bounds import LARGEST, fitted
 from aimscope_collector.formats._facts import FIELDS, facts, is_open, signature, title
 from aimscope_collector.formats._header import OPTIONS as HEADER
-from aimscope_collector.formats._header import with_header
+from aimscope_collector.formats._header import largest, with_header
 from aimscope_collector.formats._options import one_of, settled
 from aimscope_collector.formats._writing import compact, inert, iso
 
@@ -195,7 +195,9 @@ def render(event: Event, given: Mapping[str, str]) -> bytes:
     """One line of JSON. Raises ``Unknown`` for a version there is not."""
     options = settled(given, OPTIONS)
     version = one_of(options, "version", VERSIONS)
-    return fitted(lambda cut: with_header(cut, inert(document(cut, version)), options), event)
+    return fitted(
+        lambda cut: with_header(cut, inert(document(cut, version)), options), event, largest(options, LARGEST)
+    )
 
 
 FORMAT = Format(

@@ -9,9 +9,9 @@ import msgspec
 
 from aimscope_collector.events import Event
 from aimscope_collector.formats import Format, lines
-from aimscope_collector.formats._bounds import fitted
+from aimscope_collector.formats._bounds import LARGEST, fitted
 from aimscope_collector.formats._facts import FIELDS
-from aimscope_collector.formats._header import OPTIONS, with_header
+from aimscope_collector.formats._header import OPTIONS, largest, with_header
 from aimscope_collector.formats._options import settled
 from aimscope_collector.formats._writing import compact, inert, iso
 
@@ -43,7 +43,7 @@ def _timed(value: Any) -> Any:
 def render(event: Event, given: Mapping[str, str]) -> bytes:
     """One line of JSON."""
     options = settled(given, OPTIONS)
-    return fitted(lambda cut: with_header(cut, inert(document(cut)), options), event)
+    return fitted(lambda cut: with_header(cut, inert(document(cut)), options), event, largest(options, LARGEST))
 
 
 FORMAT = Format(

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from aimscope_collector.events import Event, FindingFacts
 from aimscope_collector.formats import Format, lines
-from aimscope_collector.formats._bounds import fitted
+from aimscope_collector.formats._bounds import LARGEST, fitted
 from aimscope_collector.formats._header import OPTIONS as HEADER
-from aimscope_collector.formats._header import with_header
+from aimscope_collector.formats._header import largest, with_header
 from aimscope_collector.formats._ocsf_parts import MAPPING, base, finding, managed, software, usage
 from aimscope_collector.formats._options import one_of, settled
 from aimscope_collector.formats._writing import compact, inert
@@ -62,6 +62,7 @@ def render(event: Event, given: Mapping[str, str]) -> bytes:
     return fitted(
         lambda cut: with_header(cut, inert(record(cut, version=version, wanted=wanted)), options),
         event,
+        largest(options, LARGEST),
     )
 
 

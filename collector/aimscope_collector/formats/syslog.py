@@ -10,7 +10,7 @@ from aimscope_collector.events import Event
 from aimscope_collector.formats import Format, Unknown, lines
 from aimscope_collector.formats._bounds import cut, fitted, visible
 from aimscope_collector.formats._facts import FIELDS, facts, title
-from aimscope_collector.formats._header import APP, priority, word
+from aimscope_collector.formats._header import APP, hostname, priority, word
 from aimscope_collector.formats._keys import text_of
 from aimscope_collector.formats._options import one_of, settled
 from aimscope_collector.formats._writing import iso
@@ -44,7 +44,7 @@ def render(event: Event, given: Mapping[str, str]) -> bytes:
             if name not in _IN_HEADER
         ]
         head = (
-            f"<{priority(event, options)}>1 {iso(event.at)} {word(event.collector, 255)} {APP} - {word(event.type, 32)}"
+            f"<{priority(event, options)}>1 {iso(event.at)} {hostname(event.collector)} {APP} - {word(event.type, 32)}"
         )
         said = visible(event.message or title(event))
         return f"{head} [aimscope@{options['pen']} {' '.join(params)}] {mark}{said}".encode()

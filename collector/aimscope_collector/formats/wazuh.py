@@ -9,7 +9,7 @@ from aimscope_collector.events import Event
 from aimscope_collector.formats import Format, lines
 from aimscope_collector.formats._bounds import fitted
 from aimscope_collector.formats._facts import FIELDS, facts, signature
-from aimscope_collector.formats._header import OPTIONS, with_header
+from aimscope_collector.formats._header import OPTIONS, largest, with_header
 from aimscope_collector.formats._keys import text_of
 from aimscope_collector.formats._options import settled
 from aimscope_collector.formats._writing import inert
@@ -26,7 +26,7 @@ def flat(event: Event) -> dict[str, dict[str, str]]:
 def render(event: Event, given: Mapping[str, str]) -> bytes:
     """One line of JSON."""
     options = settled(given, OPTIONS)
-    return fitted(lambda cut: with_header(cut, inert(flat(cut)), options), event, LARGEST)
+    return fitted(lambda cut: with_header(cut, inert(flat(cut)), options), event, largest(options, LARGEST))
 
 
 FORMAT = Format(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 
+import msgspec
 import pycef
 import pytest
 
@@ -152,3 +153,21 @@ def test_the_number_of_the_organisation_and_the_byte_order_mark_can_be_told() ->
     line = format_named("syslog").render(EVENTS[0], {"pen": "4711", "bom": "yes"}).decode()
     assert " [aimscope@4711 " in line
     assert "] \ufeff37 people" in line
+
+
+@pytest.mark.parametrize(
+    ("collector", "name"),
+    [
+        ("a.example.com", "a.example.com"),
+        ("::1", "::1"),
+        ("{evil}", "evil"),
+        ("a b|c", "a-b-c"),
+        ("", "-"),
+        ("💥", "-"),
+    ],
+)
+def test_a_host_name_is_one_that_receivers_take(collector: str, name: str) -> None:
+    """syslog-ng drops a message whose host name begins with anything but a letter, a digit or a colon."""
+    event = msgspec.structs.replace(EVENTS[0], collector=collector)
+    for form, options in (("syslog", {}), ("cef", {"header": "rfc5424"})):
+        assert format_named(form).render(event, options).decode().split(" ")[2] == name
