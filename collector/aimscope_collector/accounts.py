@@ -38,6 +38,7 @@ SCOPES: Final[dict[str, str]] = {
     "policy:read": "What agents may collect and what is shown to whom.",
     "policy:write": "Change that.",
     "reports:read": "Reports and exports of findings.",
+    "reports:schedule": "Have reports sent by e-mail, again and again.",
     "devices:see": "Names and addresses of devices.",
     "people:reveal": "Ask for the name behind a pseudonym, with a reason.",
     "people:approve": "Agree, as the second person, to somebody else's reveal.",
@@ -55,7 +56,11 @@ SCOPES: Final[dict[str, str]] = {
 _VIEWER: Final = frozenset(
     ("findings:read", "services:read", "inventory:read", "coverage:read", "reports:read", "policy:read", "keys:write")
 )
-_REVIEWER: Final = _VIEWER | {"findings:decide", "decisions:read", "sightings:read", "alerts:read", "inventory:write"}
+_REVIEWER: Final = (
+    _VIEWER
+    | {"findings:decide", "decisions:read", "sightings:read", "alerts:read", "inventory:write"}
+    | {"reports:schedule"}
+)
 _PERSONAL: Final = frozenset(("devices:see", "people:reveal", "people:access", "people:erase"))
 
 PERMISSIONS: Final[dict[Role, frozenset[str]]] = {
@@ -63,7 +68,7 @@ PERMISSIONS: Final[dict[Role, frozenset[str]]] = {
     "reviewer": _REVIEWER,
     "security": _VIEWER
     | {"decisions:read", "sightings:read", "alerts:read", "alerts:write", "agents:read", "agents:write"}
-    | {"exports:read", "exports:write", "metrics:read"}
+    | {"exports:read", "exports:write", "metrics:read", "reports:schedule"}
     | {"tokens:read", "tokens:write", "catalogue:write", "devices:see", "people:reveal", "people:approve"},
     "auditor": frozenset(word for word in SCOPES if word.endswith(":read")) | {"keys:write"},
     "privacy": frozenset(

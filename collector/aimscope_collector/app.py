@@ -18,6 +18,7 @@ from aimscope_collector import feeds, founding, keys
 from aimscope_collector.background import Background, Inbox, Jobs, Noting
 from aimscope_collector.deliver import deliver, telling
 from aimscope_collector.deliver.exporter import Exporter
+from aimscope_collector.deliver.smtp import Mail
 from aimscope_collector.http.agents import PREFIX, make_agent_app
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
@@ -28,6 +29,8 @@ from aimscope_collector.ingest.context import Context, assemble, serving
 from aimscope_collector.ingest.limits import Limits
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.reconciling import Knowledge, Reconciler
+from aimscope_collector.reports import scheduled
+from aimscope_collector.reports.making import Source
 from aimscope_collector.services import Service
 from aimscope_collector.store import decisions, events_of_findings, migrate, sessions, watching
 from aimscope_collector.store.database import connect, writing
@@ -42,6 +45,7 @@ _ALERTS: Final = 300
 _DELIVERY: Final = 5
 _EVENTS: Final = 60
 _JOURNAL: Final = 900
+_REPORTS: Final = 60
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -130,6 +134,7 @@ def assembled(
     )
     telling.begin(engine, exporter, now=now())
     transports = destinations.alerts
+    mail = tuple(name for name, transport in transports.items() if isinstance(transport, Mail))
     reconciler = Reconciler(engine, door=door, follow=follow)
 
     def preview(inventory: Inventory) -> dict[str, str]:
@@ -155,6 +160,7 @@ def assembled(
         codes=lambda: keys.codes(folder / founding.KEYS),
         provider=provider,
         exporter=lambda: exporter,
+        mail=lambda: mail,
     )
     context = assemble(
         engine,
@@ -167,6 +173,16 @@ def assembled(
         moved=inbox.moved,
     )
 
+    def source() -> Source:
+        return Source(
+            engine=engine,
+            now=now(),
+            services=in_force.services,
+            catalogue=catalogue.version,
+            version=__version__,
+            sign=given.sign_report,
+        )
+
     def look() -> None:
         with writing(engine) as connection:
             watching.look(connection, now=now(), destinations=transports)
@@ -178,6 +194,8 @@ def assembled(
         "journal": (_JOURNAL, lambda: telling.keep_up(engine, exporter, now=now())),
     }
     apart: Jobs = {f"export {name}": (_DELIVERY, partial(exporter.round, name)) for name in exporter.destinations}
+    if mail:
+        apart["reports"] = (_REPORTS, lambda: scheduled.send_due(engine, source))
     if transports:
         apart["delivery"] = (_DELIVERY, lambda: deliver(engine, transports, now=now))
     background = Background(

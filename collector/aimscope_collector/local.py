@@ -17,6 +17,7 @@ from aimscope_collector import feeds, founding, keys
 from aimscope_collector.accounts import Principal, Role
 from aimscope_collector.deliver import telling
 from aimscope_collector.deliver.exporter import Exporter
+from aimscope_collector.deliver.smtp import Mail
 from aimscope_collector.http.access import OWNER
 from aimscope_collector.http.application import make_api
 from aimscope_collector.http.given import Given
@@ -62,6 +63,10 @@ class Local:
             made.begin()
             return made
 
+        def mail() -> list[str]:
+            alerts = telling.configured(folder / telling.DESTINATIONS).alerts
+            return [name for name, transport in alerts.items() if isinstance(transport, Mail)]
+
         in_force = InForce(catalogue)
         with engine.connect() as connection:
             in_force.follow(connection)
@@ -72,6 +77,7 @@ class Local:
             knowledge = Knowledge(inventory, in_force.known())
             return {row.id: row.verdict for row in reconciler.preview(knowledge, now=now())}
 
+        self._exporter = exporter
         self._api: Any = make_api(
             Given(
                 engine=engine,
@@ -91,6 +97,7 @@ class Local:
                 shipped=catalogue,
                 sign_report=lambda body: feeds.sign_report(signing, body),
                 exporter=exporter,
+                mail=mail,
             )
         )
 
@@ -98,7 +105,11 @@ class Local:
         self, method: str, path: str, *, params: Mapping[str, Any], body: bytes | None, kind: str
     ) -> tuple[int, bytes]:
         """Status and body of the answer."""
-        return asyncio.run(self._ask(method, path, params, body, kind))
+        try:
+            return asyncio.run(self._ask(method, path, params, body, kind))
+        finally:
+            if self._exporter.cache_info().currsize:
+                self._exporter().end()
 
     async def _ask(
         self, method: str, path: str, params: Mapping[str, Any], body: bytes | None, kind: str

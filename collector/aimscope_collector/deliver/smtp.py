@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email.policy
 import email.utils
 import smtplib
@@ -17,6 +18,14 @@ from aimscope_collector.store.outbox import Item
 _SECONDS: Final = 20
 _LONGEST_SUBJECT: Final = 150
 Tls = Literal["starttls", "tls", "none"]
+
+
+class _Attachment(msgspec.Struct, frozen=True):
+    """A file that goes with the message."""
+
+    name: str
+    type: str
+    base64: str
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +86,14 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
         facts = said.get("facts")
         lines = [f"{name}: {_one_line(str(fact))}" for name, fact in facts.items()] if isinstance(facts, dict) else []
         message.set_content("\n".join([_one_line(text), "", *lines, "", f"Event {item.event}"]) + "\n")
+        for one in msgspec.convert(said.get("attachments", []), list[_Attachment]):
+            main, _, sub = one.type.partition(";")[0].partition("/")
+            message.add_attachment(
+                base64.b64decode(one.base64),
+                maintype=main,
+                subtype=sub,
+                filename=_one_line(one.name)[:_LONGEST_SUBJECT],
+            )
         return message
 
     def _connected(self) -> smtplib.SMTP:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -73,6 +73,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         """Whether people log in elsewhere, so that a password is for an administrator in need."""
         return self.provider is not None and self.provider.rescue
 
+    mail: Callable[[], Sequence[str]] = tuple
+    """Names of destinations that are e-mail. Raises ``DestinationsError``."""
     exporter: Callable[[], Exporter] | None = None
     """What delivers events to destinations. Raises ``DestinationsError``."""
 
