@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -61,8 +62,12 @@ class _Twice(Writer):
 _WRITERS: Final[dict[str, type[Writer]]] = {"early": _Early, "twice": _Twice}
 
 
-def _unsynced(connection: object, _record: object) -> None:
-    connection.execute("pragma synchronous = off")  # type: ignore[attr-defined]
+def _unsynced(connection: Any, _record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("pragma synchronous = off")
+        return
+    connection.execute("set synchronous_commit = off")
+    connection.commit()
 
 
 def make_context(where: str, keys: Path, catalogue: Path, spoil: str, pages: int, steps: Steps) -> Context:

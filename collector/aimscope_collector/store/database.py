@@ -59,6 +59,9 @@ def connect(where: str, *, pool: int = 8) -> sa.Engine:
     try:
         with engine.connect() as connection:
             _assert_durable(connection)
+    except DatabaseError:
+        engine.dispose()
+        raise
     except sa.exc.DBAPIError as error:
         engine.dispose()
         raise DatabaseError(f"{url.render_as_string()}: {error.orig}") from None
