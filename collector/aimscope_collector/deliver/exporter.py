@@ -90,6 +90,7 @@ class _Flight:
         self.lock = threading.Lock()
         self.lane: Lane = "live"
         self.sent: deque[tuple[int, int]] = deque()  # place, and when it was sent
+        self.most = 0  # records of a batch, after one was refused; 0: as many as the carrier takes
 
     def place(self, state: State) -> int:
         if self.lane != state.lane or (self.sent and self.sent[-1][0] <= state.place):
@@ -139,6 +140,7 @@ class Exporter:
         """Close connections, and leave destinations to other collectors."""
         for name, flight in self._flights.items():
             with flight.lock:
+                flight.sent.clear()
                 self.destinations[name].carrier.close()
         with writing(self._engine) as connection:
             exports.release(connection, holder=self._holder)
@@ -153,6 +155,17 @@ class Exporter:
             if state is None:
                 return Outcome(elsewhere=True)
             return _Round(self, self._engine, destination, flight, self._holder, self._now, began).run(state)
+
+    def finish(self, name: str, *, pause: Callable[[float], object]) -> Outcome:
+        """As ``round`` does, though it was left alone; and wait for what nobody confirms to have settled."""
+        done = self.round(name, waits=False)
+        for _ in range(self.destinations[name].carrier.settles + 2):
+            if not self._flights[name].sent or done.failure:
+                break
+            pause(1.0)
+            more = self.round(name)
+            done = Outcome(sent=done.sent + more.sent, dead=done.dead + more.dead, failure=more.failure)
+        return done
 
     def trim(self) -> None:
         """Keep the journal within its bounds."""
@@ -376,7 +389,8 @@ class _Round:
         records = [_rendered(self._one, event) for event in self._exporter.events(self._one, entries)]
         good = [(at, record) for at, record in enumerate(records) if isinstance(record, bytes)]
         most = min(carrier.most_bytes, format_.largest_body)
-        taken = cut([record for _, record in good], most_records=carrier.most_records, most_bytes=most)
+        at_once = min(carrier.most_records, self._flight.most or carrier.most_records)
+        taken = cut([record for _, record in good], most_records=at_once, most_bytes=most)
         last = good[taken][0] if taken < len(good) else len(entries)
         failures: dict[int, Failure] = {
             at: record for at, record in enumerate(records[:last]) if isinstance(record, Refused)
@@ -398,12 +412,16 @@ class _Round:
             failed = self._one.carrier.send(batch, now=self._now())
         except Refused as refused:
             if len(good) > 1:
+                self._flight.most = len(good) // 2  # remembered: a failure in between must not undo the search
                 return self._halved(entries, good)
             self._refusals += 1
             if self._refusals >= MOST_REFUSED:
                 raise RefusesAll(f"the receiver refuses every event: {refused}") from None
             return {good[0][0]: refused}
         self._refusals = 0
+        if self._flight.most:
+            doubled = 2 * self._flight.most
+            self._flight.most = doubled if doubled < self._one.carrier.most_records else 0
         return {good[at][0]: why for at, why in failed.items()}
 
     def _halved(self, entries: list[Entry], good: Sequence[tuple[int, bytes]]) -> dict[int, Failure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated, Final
 
 import msgspec
@@ -204,9 +205,9 @@ def replay_destination(given: Here, who: Who, destination: To, data: JSONBody[Pe
 
 @post("/exports/{destination:str}/deliver", opt={"needs": "exports:write"}, sync_to_thread=True, tags=["exports"])
 def deliver_now(given: Here, destination: To) -> Round:
-    """Deliver what waits now, also to a destination that is left alone after a failure. Takes half a minute at most."""
+    """Deliver what waits now, also to a destination that is left alone after a failure. Takes a minute at most."""
     exporter, _ = _one(given, destination)
-    done = exporter.round(destination, waits=False)
+    done = exporter.finish(destination, pause=threading.Event().wait)
     return Round(sent=done.sent, dead=done.dead, failure=done.failure, elsewhere=done.elsewhere)
 
 
