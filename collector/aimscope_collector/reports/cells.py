@@ -18,6 +18,7 @@ BEGIN_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b
 """The last four are the wide forms of the first four, which spreadsheets of East Asia take for the same."""
 LONGEST: Final = 32_767
 """Characters of a cell, as the workbooks of Office Open XML have it."""
+_BEGIN: Final = frozenset(BEGIN_FORMULAS)
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -27,8 +28,8 @@ def safe(value: Value) -> Value:
         return "yes" if value else "no"
     if not isinstance(value, str):
         return value
-    text = _UNPRINTABLE.sub("\ufffd", value)
-    if text.startswith(BEGIN_FORMULAS):
+    text = value if value.isprintable() else _UNPRINTABLE.sub("\ufffd", value)
+    if text[:1] in _BEGIN:
         text = f"'{text}"
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "\u2026"
 

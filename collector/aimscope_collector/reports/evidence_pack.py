@@ -23,6 +23,7 @@ from aimscope_collector.reports import (
     tables_reconciliation,
     tables_record,
     tables_review,
+    tables_scope,
     trace,
 )
 from aimscope_collector.reports.evidence_pack_files import Written, written
@@ -41,6 +42,7 @@ _EVIDENCE: Final[tuple[Table, ...]] = (
     *tables_catalogue.TABLES,
     *tables_coverage.TABLES,
     *tables_reconciliation.TABLES,
+    *tables_scope.TABLES,
     *tables_review.TABLES,
     *tables_measures.TABLES,
     *tables_people.TABLES,

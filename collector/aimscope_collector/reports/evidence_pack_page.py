@@ -68,8 +68,8 @@ def html(reading: Reading, several: Sequence[Written], figures: Sequence[Figure]
         organisation=reading.inventory.organisation.name if reading.inventory else "",
         first=_day(asked.since),
         last=_day(asked.until - 1),
-        made=moment(reading.now),
-        as_of=moment(asked.as_of),
+        made=_said(reading.now),
+        as_of=_said(asked.as_of),
         who=reading.given.who,
         units=reading.view.units,
         least=reading.view.least,
@@ -87,6 +87,11 @@ def html(reading: Reading, several: Sequence[Written], figures: Sequence[Figure]
         label=controls.label,
         title_of=lambda control: controls.by_id()[control].title,
     )
+
+
+def _said(at: int) -> str:
+    """A moment for people."""
+    return f"{_cell(moment(at) or 'an unknown moment')} UTC"
 
 
 def _day(at: int) -> str:
@@ -107,7 +112,7 @@ def _cannot(reading: Reading, several: Sequence[Written]) -> list[str]:
     if reading.view.time != "day":
         found.append(f"When exactly something was used: by policy, time is shown as: {reading.view.time}.")
     if reading.until > reading.now:
-        found.append(f"What happens after {moment(reading.now)}: the period had not ended when this pack was made.")
+        found.append(f"What happens after {_said(reading.now)}: the period had not ended when this pack was made.")
     return [
         *found,
         ACKNOWLEDGEMENTS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +29,7 @@ from aimscope_collector.store.units import Unit
 
 NOT_RECORDED: Final = "not recorded"
 _ALL: Final = 1 << 40
-_FIRST: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_FIRST: Final = datetime.date(1970, 1, 1)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -157,14 +157,14 @@ class Reading:
 
     @cached_property
     def findings(self) -> list[sa.Row[Any]]:
-        """Findings there were in the period, by id."""
+        """Findings there were in the period, those of the highest risk first."""
         c = FINDING.c
         query = sa.select(FINDING).where(
             c.opened_at < self.until,
             sa.or_(c.present == 1, c.changed_at >= self.since, c.last >= self.since),
             self.view.within(c.unit),
         )
-        return list(self.connection.execute(query.order_by(c.id)))
+        return list(self.connection.execute(query.order_by(c.score.desc(), c.id)))
 
     @cached_property
     def standings(self) -> dict[str, Standing]:
@@ -211,8 +211,15 @@ def moment(at: int | None) -> str | None:
     """A moment as ISO 8601 has it, UTC."""
     if at is None:
         return None
+    days, seconds = divmod(at, 86_400)
+    date = _date(days)
+    return date and f"{date}T{seconds // 3_600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _date(days: int) -> str | None:
     try:
-        return (_FIRST + datetime.timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (_FIRST + datetime.timedelta(days=days)).isoformat()
     except OverflowError:
         return None
 

@@ -16,18 +16,35 @@ from aimscope_collector.store.tables.sending import FEED
 from aimscope_collector.store.tables.sightings import COVERAGE, RUN
 
 NO_LIST: Final = "not imported: no denominator"
-_SILENT: Final = 3 * 86_400
+_DAY: Final = 86_400
+_SILENT: Final = 3 * _DAY
 _IN_FORCE: Final = sa.and_(AGENT.c.revoked_at.is_(None), AGENT.c.replaced_by.is_(None))
 _BY_NATURE: Final = (
     (
-        "private-devices",
-        "Private devices (BYOD)",
+        *("private-devices", "Private devices (BYOD)"),
         "No agent is on them; a gateway sees those on the company's network.",
+        "Rules for private devices, and questions in interviews.",
     ),
-    ("mobile", "Phones and tablets", "There is no agent for them; a gateway sees those on the company's network."),
-    ("encrypted-names", "Encrypted names (DNS over HTTPS, ECH)", "Counted where a gateway meets them, never read."),
-    ("elsewhere", "Use over other networks without an agent", "Nothing of it passes what is looked at."),
-    ("content", "What was written to an AI service", "Never looked at, by design."),
+    (
+        *("mobile", "Phones and tablets"),
+        "There is no agent for them; a gateway sees those on the company's network.",
+        "The list of apps of mobile device management.",
+    ),
+    (
+        *("encrypted-names", "Encrypted names (DNS over HTTPS, ECH)"),
+        "A gateway counts them, and cannot read them.",
+        "Agents on the machines: they see what a gateway does not.",
+    ),
+    (
+        *("elsewhere", "Use over other networks, on machines without an agent"),
+        "Nothing of it passes what is looked at.",
+        "An agent on the machine.",
+    ),
+    (
+        *("content", "What was written to an AI service"),
+        "Never looked at, by design.",
+        "Nothing, and nothing should.",
+    ),
 )
 
 
@@ -135,8 +152,8 @@ def _blind(reading: Reading) -> Iterator[Sequence[Value]]:
         number = reading.connection.execute(unmanaged).scalar_one()
         why = "Devices that gateways saw, and nobody manages: only their traffic is known."
         yield "unmanaged", "devices", "seen by gateways only", why, "Enrol them, or list them as known.", number
-    for id_, what, why in _BY_NATURE:
-        yield id_, what, "by nature", why, None, None
+    for id_, what, why, helps in _BY_NATURE:
+        yield id_, what, "by nature", why, helps, None
 
 
 def _schedule(reading: Reading) -> Iterator[Sequence[Value]]:
@@ -178,6 +195,27 @@ def _runs(reading: Reading) -> Iterator[Sequence[Value]]:
             *("complete" if row.complete else "not complete: see blind spots", row.sightings, row.catalogue),
             *(row.policy or None, row.digest, moment(row.received_at)),
         )
+
+
+def _runs_by_day(reading: Reading) -> Iterator[Sequence[Value]]:
+    c = RUN.c
+    number = c.finished // _DAY
+    path = sa.func.coalesce(UNIT.c.path, "")
+    complete = sa.func.sum(sa.case((c.complete.is_(sa.true()), 1), else_=0))
+    query = (
+        sa.select(number, sa.func.count(), sa.func.count(c.agent.distinct()), complete)
+        .select_from(
+            RUN.join(AGENT, AGENT.c.id == c.agent)
+            .join(ASSET, ASSET.c.id == AGENT.c.asset)
+            .outerjoin(UNIT, UNIT.c.id == ASSET.c.unit)
+        )
+        .where(c.finished >= reading.since, c.finished < reading.until, reading.view.within(path))
+        .group_by(number)
+        .order_by(number.desc())
+    )
+    for at, runs, agents, whole in reading.connection.execute(query):
+        day = (moment(int(at) * _DAY) or "")[:10]
+        yield day, day, runs, agents, int(whole), runs - int(whole)
 
 
 def looks_by_month(reading: Reading) -> dict[int, int]:
@@ -280,6 +318,24 @@ TABLES: Final = (
         ),
         rows=_schedule,
         empty="No policy was offered to agents.",
+    ),
+    Table(
+        name="runs-by-day",
+        title="Runs by day",
+        says="How many looks ended on each day, by the agents' clocks, the latest day first.",
+        item=3,
+        controls=("42001:9.1", "42001:A.6.2.6", "27001:A.8.16"),
+        columns=columns(
+            ("id", "Row"),
+            ("day", "Day"),
+            ("runs", "Runs"),
+            ("agents", "Agents"),
+            ("complete", "Complete"),
+            ("incomplete", "Not complete"),
+            off_paper="id",
+        ),
+        rows=_runs_by_day,
+        empty="No look ended within the period.",
     ),
     Table(
         name="runs",

@@ -1,9 +1,9 @@
-"""Items 4 and 9: what was in use against the inventory as it stood, and the management system's scope against both."""
+"""Item 4: what was in use against the inventory as it stood."""
 
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
@@ -16,7 +16,6 @@ from aimscope_collector.reports.cells import Value
 from aimscope_collector.reports.period import day_of
 from aimscope_collector.reports.tables import Reading, Table, Use, columns, day, moment
 from aimscope_collector.rules import Rules
-from aimscope_collector.store import audit
 from aimscope_collector.store.tables.review import INVENTORY
 
 Result = Literal[
@@ -28,6 +27,16 @@ Result = Literal[
     "in use, not judged",
     "in use, no inventory",
 ]
+_ORDER: Final[tuple[Value, ...]] = (
+    "prohibited, in use",
+    "unregistered, in use",
+    "in use, no inventory",
+    "registered for some machines, in use",
+    "registered, in use",
+    "registered, not seen",
+    "in use, not judged",
+)
+_OPEN: Final = ("unreviewed", "under_review", "escalated")
 COUNT_AS_REGISTERED: Final = "registered, in use"
 NOT_JUDGED: Final = "in use, not judged"
 _NO_ROW: Final = "no row"
@@ -69,7 +78,21 @@ def judged(reading: Reading) -> set[tuple[str, str]]:
     return {(row.service, row.unit) for row in reading.findings}
 
 
-def _reconciliation(reading: Reading) -> Iterator[Sequence[Value]]:
+def _reconciliation(reading: Reading) -> list[Sequence[Value]]:
+    """What needs somebody first; within that by service and unit."""
+    return sorted(_rows(reading), key=lambda row: (_ORDER.index(row[1]), str(row[2]).casefold(), str(row[0])))
+
+
+def _summary(reading: Reading) -> Iterator[Sequence[Value]]:
+    rows = _reconciliation(reading)
+    counts = Counter(row[1] for row in rows)
+    undecided = Counter(row[1] for row in rows if row[9] in _OPEN)
+    for result in _ORDER:
+        if counts[result]:
+            yield result, result, counts[result], len({row[2] for row in rows if row[1] == result}), undecided[result]
+
+
+def _rows(reading: Reading) -> Iterator[Sequence[Value]]:
     today = day_of(reading.as_of)
     by_use = _dispositions(reading)
     for use in reading.used:
@@ -202,44 +225,24 @@ def _date(value: datetime.date | None) -> str | None:
     return value.isoformat() if value else None
 
 
-def _scope_units(reading: Reading) -> Iterator[Sequence[Value]]:
-    services: dict[str, set[str]] = defaultdict(set)
-    for use in reading.used:
-        services[use.unit].add(use.service)
-    for path, unit in reading.units.items():
-        if reading.view.reaches(path):
-            scope = {"in": "in", "out": "out", "not_yet": "not yet"}[unit.scope]
-            yield path, path, scope, unit.justification or None, len(services[path])
-
-
-def _scope_changes(reading: Reading) -> Iterator[Sequence[Value]]:
-    found = audit.entries(reading.connection, actions=("unit.",), since=reading.since, until=reading.until, limit=None)
-    for entry in found:
-        if entry.action in ("unit.scope", "unit.created") and reading.view.reaches(entry.about):
-            scope, why = entry.facts.get("scope"), entry.facts.get("why")
-            yield str(entry.sequence), moment(entry.at), entry.actor, entry.action, entry.about, scope, why or None
-
-
-def _scope_systems(reading: Reading) -> Iterator[Sequence[Value]]:
-    """Services in use, and whether the inventory's row puts them inside the management system."""
-    for service in sorted({use.service for use in reading.used} - {""}):
-        said = tuple(row.use for row in reading.rules.about(service))
-        inside = {use.scope.in_aims for use in said}
-        delta = (
-            "not in the register"
-            if not said
-            else "the register does not say"
-            if inside == {None}
-            else "inside"
-            if True in inside
-            else "outside"
-        )
-        why = "; ".join(sorted({use.scope.justification for use in said if use.scope.justification}))
-        units = sorted({use.unit or "(no unit)" for use in reading.used if use.service == service})
-        yield service, reading.name_of(service), delta, why or None, len(units), ", ".join(units[:10])
-
-
 TABLES: Final = (
+    Table(
+        name="reconciliation-summary",
+        title="In use against registered, counted",
+        says="How many services by unit came to each result, and how many of them nobody has decided about.",
+        item=4,
+        controls=("42001:9.1", "42001:A.4.2", "nist:GOVERN-1.6"),
+        columns=columns(
+            ("id", "Row"),
+            ("result", "Result"),
+            ("rows", "Services by unit"),
+            ("services", "Different services"),
+            ("undecided", "Of them undecided"),
+            off_paper="id",
+        ),
+        rows=_summary,
+        empty="Nothing was seen in the period, and nothing is registered.",
+    ),
     Table(
         name="reconciliation",
         title="In use against registered",
@@ -324,59 +327,5 @@ TABLES: Final = (
         ),
         rows=_register,
         empty="No inventory was in force on that day.",
-    ),
-    Table(
-        name="scope-units",
-        title="Scope by unit",
-        says="Which units the management system covers, and how many services were seen in each all the same.",
-        item=9,
-        controls=("42001:4.3",),
-        columns=columns(
-            ("id", "Row"),
-            ("unit", "Unit"),
-            ("scope", "In scope"),
-            ("why", "Justification", "none is needed for a unit in scope"),
-            ("services", "Services seen in the period"),
-            off_paper="id",
-        ),
-        rows=_scope_units,
-        empty="There are no units: the scope is not described.",
-    ),
-    Table(
-        name="scope-delta",
-        title="Services in use against the scope",
-        says="Whether the register puts what was seen inside the management system or outside.",
-        item=9,
-        controls=("42001:4.3", "42001:A.4.2"),
-        columns=columns(
-            ("id", "Service id"),
-            ("service", "Service"),
-            ("delta", "By the register"),
-            ("why", "Justification"),
-            ("units", "Units"),
-            ("which", "The first ten"),
-            off_paper="id",
-        ),
-        rows=_scope_systems,
-        empty="Nothing was seen in the period.",
-    ),
-    Table(
-        name="scope-changes",
-        title="Changes of the scope",
-        says="Units that were made, taken into scope or out of it within the period, as the audit log has it.",
-        item=9,
-        controls=("42001:4.3", "42001:6.3"),
-        needs=("audit:read",),
-        columns=columns(
-            ("id", "Audit entry"),
-            ("at", "When"),
-            ("by", "By"),
-            ("what", "What"),
-            ("unit", "Unit"),
-            ("scope", "Scope"),
-            ("why", "Why", "none is needed for a unit in scope"),
-        ),
-        rows=_scope_changes,
-        empty="The scope did not change within the period.",
     ),
 )

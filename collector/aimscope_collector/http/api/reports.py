@@ -33,7 +33,8 @@ ReportName = Annotated[str, PathParameter(max_length=64, pattern=r"^[a-z0-9-]+$"
 Form = Annotated[str | None, QueryParameter(max_length=16, description="One of the report's forms; else the first.")]
 Unit = Annotated[str, QueryParameter(max_length=256, description="Only this unit and those below it.")]
 AsOf = Annotated[
-    datetime.date | None, QueryParameter(description="Day of which the inventory is told; else the period's last.")
+    datetime.date | None,
+    QueryParameter(name="as_of", description="Day of which the inventory is told; else the period's last."),
 ]
 Options = Annotated[
     list[str] | None, QueryParameter(name="option", max_items=32, description="NAME=VALUE of the report's own options.")
@@ -99,7 +100,7 @@ def make_report(
     form: Form = None,
     first: From = None,
     last: To = None,
-    at: Annotated[AsOf, QueryParameter(name="as_of")] = None,
+    at: AsOf = None,
     unit: Unit = "",
     options: Options = None,
 ) -> Response[Any]:
