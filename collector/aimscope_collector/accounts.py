@@ -36,7 +36,7 @@ SCOPES: Final[dict[str, str]] = {
     "exports:write": "Try again, replay, deliver at once.",
     "metrics:read": "Figures of the collector for monitoring.",
     "policy:read": "What agents may collect and what is shown to whom.",
-    "policy:write": "Change that.",
+    "policy:write": "Change what agents may collect and what is shown to whom.",
     "reports:read": "Reports and exports of findings.",
     "reports:schedule": "Have reports sent by e-mail, again and again.",
     "devices:see": "Names and addresses of devices.",
