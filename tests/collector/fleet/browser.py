@@ -27,7 +27,7 @@ class Browser:
         """See a page."""
         return self._read(self.client.get(path))
 
-    def send(self, action: str, **fields: Any) -> str:
+    def send(self, action: str, /, **fields: Any) -> str:
         """Send the form of the page that goes to ``action``, with what it holds already."""
         form = re.search(rf'<form[^>]*action="{re.escape(action)}".*?</form>', self.text, re.DOTALL)
         assert form, f"{self.path} has no form for {action}: {self.text}"
