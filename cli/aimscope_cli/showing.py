@@ -42,7 +42,8 @@ def show(
     for form, path in forms.items():
         document = render(form, report)
         if path is None:
-            emit_text(document)
+            if document:  # of no events, not even an empty line
+                emit_text(document)
         else:
             _write(path, document)
             if not quiet:

@@ -12,7 +12,7 @@ from aimscope_collector.events import Event, Indicator
 
 LARGEST: Final = 60_000
 """Bytes of a record where its format says nothing smaller: what every receiver takes (Wazuh ends at 64 KB)."""
-_STEPS: Final = ((2_000, 50), (1_000, 20), (500, 10), (200, 5), (80, 3), (30, 1), (12, 1))
+_STEPS: Final = ((1_000, 20), (500, 10), (200, 5), (80, 3), (30, 1), (12, 1))
 """Characters of a text and entries of a list, from generous to what fits anywhere."""
 _IDENTITY: Final = 72
 """Characters of an id that are kept in any case: more than a SHA-256 in hexadecimal has."""

@@ -37,6 +37,7 @@ FIELDS: Final[Mapping[str, tuple[Kind, str]]] = {
     "finding.unit": ("text", "Organisational unit the verdict is for."),
     "finding.condition": ("text", "What tells this finding from others about the same service and unit."),
     "finding.verdict": ("text", "unregistered, prohibited, unknown_ai, out_of_scope, expired, condition_unmet …"),
+    "finding.first_verdict": ("text", "The verdict with which the finding was first told, where that is known."),
     "finding.state": ("text", "Where the review stands."),
     "finding.reasons": ("list", "Why this verdict: whole sentences."),
     "finding.risk": ("text", "low, medium, high or critical."),

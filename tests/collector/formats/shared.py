@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,7 @@ import msgspec
 from aimscope_collector.events import Activity, Event, EventType, Severity
 from aimscope_collector.findings import VERDICTS, Level
 from aimscope_collector.formats import format_named
+from aimscope_collector.formats._bounds import visible
 
 EXPORTS = Path(__file__).parents[2] / "_data" / "exports"
 SCHEMAS = Path(__file__).parents[2] / "_data" / "schemas"
@@ -54,9 +56,9 @@ def _poisoned(value: Any, text: str) -> Any:
     if isinstance(value, str):
         return value if value in KEPT else text
     if isinstance(value, tuple):
-        return tuple(_poisoned(one, text) for one in value) + (() if not value else (_poisoned(value[0], text),) * 51)
+        return tuple(_poisoned(one, text) for one in value) + (() if not value else (_poisoned(value[0], text),) * 21)
     if isinstance(value, dict):
-        return {**{f"{text[:40]}{number}": text for number in range(60)}, **dict.fromkeys(value, text)}
+        return {**{f"{text[:40]}{number}": text for number in range(25)}, **dict.fromkeys(value, text)}
     return value
 
 
@@ -72,6 +74,43 @@ def seen_by_a_receiver(name: str, body: bytes) -> int:
     return len(lines) // (2 if name == "elastic" else 1)
 
 
+SOME = [EVENTS[number] for number in (2, 3, 7, 9, 11, 13)]
+"""One of each type, with a decision and a device."""
+
+
 def records(name: str, **options: str) -> list[bytes]:
     """The shared events in a format."""
     return [format_named(name).render(event, options) for event in EVENTS]
+
+
+def message_of(name: str, record: bytes) -> str:
+    """The sentence that a reader of the format finds in a record."""
+    line = record.decode()
+    match name:
+        case "cef":
+            found = re.search(r"(?<= msg=)(?:[^\\=]|\\.)*(?= dvchost=)", line)
+            return re.sub(r"\\(.)", lambda one: {"n": "\n", "r": "\r"}.get(one[1], one[1]), found[0]) if found else ""
+        case "leef":
+            return line.partition("\tmsg=")[2]
+        case "syslog":
+            return line.partition('"] ')[2]
+    found_in = json.loads(line.splitlines()[-1])
+    path = {
+        "hec": "event.message",
+        "sentinel": "EventMessage",
+        "udm": "metadata.description",
+        "wazuh": "aimscope.message",
+    }
+    for part in path.get(name, "message").split("."):
+        found_in = found_in[part]
+    return str(found_in)
+
+
+def shown(name: str, text: str) -> str:
+    """What the documentation says becomes of a text."""
+    match name:
+        case "cef":
+            return visible(text, keep="\n\r").strip(" ")
+        case "leef" | "syslog":
+            return visible(text)
+    return text

@@ -16,7 +16,16 @@ from aimscope_collector.events import Event
 from aimscope_collector.formats import Unknown, format_named, formats
 from aimscope_collector.formats._bounds import bounded, cut, visible
 from aimscope_collector.formats._facts import FIELDS, facts
-from tests.collector.formats.shared import EVENTS, EXPORTS, HOSTILE, poisoned, seen_by_a_receiver
+from tests.collector.formats.shared import (
+    EVENTS,
+    EXPORTS,
+    HOSTILE,
+    SOME,
+    message_of,
+    poisoned,
+    seen_by_a_receiver,
+    shown,
+)
 
 NAMES = tuple(formats())
 VARIANTS = [
@@ -59,14 +68,14 @@ def test_the_shared_events_have_every_field_and_type() -> None:
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_texts_stay_within_one_record_of_bounded_size(name: str, options: dict[str, str], text: str) -> None:
     form = format_named(name)
-    records = [form.render(poisoned(event, text), options) for event in EVENTS]
-    assert seen_by_a_receiver(name, form.body(records)) == len(EVENTS)
+    records = [form.render(poisoned(event, text), options) for event in SOME]
+    assert seen_by_a_receiver(name, form.body(records)) == len(SOME)
     assert max(map(len, records)) <= form.record_bytes
     for record in records:
         assert options.get("header", "none") == "none" or len(record) <= 8_000
-        shown = record.decode().replace("\ufeff", "", 1) if options.get("bom") else record.decode()
+        said = record.decode().replace("\ufeff", "", 1) if options.get("bom") else record.decode()
         apart = {"leef": {"1.0": "\t"}.get(options.get("version", ""), "\t\x1f"), "elastic": "\n"}.get(name, "")
-        assert visible(shown, keep=apart) == shown
+        assert visible(said, keep=apart) == said
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
@@ -77,6 +86,15 @@ def test_any_text_stays_within_one_record(name: str, options: dict[str, str], te
     records = [form.render(poisoned(EVENTS[number], text), options) for text in texts]
     assert seen_by_a_receiver(name, form.body(records)) == len(texts)
     assert max(map(len, records)) <= form.record_bytes
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(
+    text=st.one_of(st.text(min_size=1, max_size=400), st.sampled_from([text for text in HOSTILE if len(text) < 999]))
+)
+def test_any_text_comes_back_as_the_documentation_says(name: str, text: str) -> None:
+    record = format_named(name).render(msgspec.structs.replace(EVENTS[0], message=text), {})
+    assert message_of(name, record) == shown(name, text)
 
 
 @pytest.mark.parametrize("name", NAMES)
