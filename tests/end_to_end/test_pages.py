@@ -37,6 +37,13 @@ DOWNLOADS = {"/findings.csv", "/reports/{name:str}/file", "/static/{digest:str}/
 ELSEWHERE = {"/login/elsewhere", "/login/elsewhere/back", "/login/elsewhere/out"}
 """Not pages: files, and the way to and from a provider."""
 
+QUERIES = {
+    "/inventory/entry": "?row=R-0",
+    "/inventory/edit": "?row=R-0",
+    "/inventory/diff": "?older=1&newer=1",
+}
+"""What pages cannot do without."""
+
 
 class Site:
     """A collector with a hostile fleet, and what stands for the parameters of addresses."""
@@ -96,7 +103,7 @@ class Site:
             for rule in rules(self.api.app)
             if rule.method == "GET" and not rule.path.startswith(PREFIX) and rule.path not in DOWNLOADS | ELSEWHERE
         ]
-        return sorted(found)
+        return sorted(path + QUERIES.get(path, "") for path in found)
 
 
 @pytest.fixture(scope="module")
