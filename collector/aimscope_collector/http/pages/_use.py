@@ -106,8 +106,9 @@ def use_of(sent: Sent) -> AuthorisedUse:
         for field in part:
             if sent.text(field.name):
                 values[field.name] = sent.lines(field.name) if field.shape == "lines" else sent.text(field.name)
-    inside = {"yes": True, "no": False}.get(sent.text("scope_in"))
-    values["scope"] = {"in_aims": inside, "justification": sent.text("scope_why")}
+    scope = {"in_aims": {"yes": True, "no": False}.get(sent.text("scope_in")), "justification": sent.text("scope_why")}
+    if scope != {"in_aims": None, "justification": ""}:  # one that says nothing would be another file with one meaning
+        values["scope"] = scope
     try:
         return msgspec.convert(values, AuthorisedUse, strict=False)
     except msgspec.ValidationError as error:

@@ -79,7 +79,7 @@ def edit(given: Here, who: Who, frame: shown.Here, row: Key = "") -> Response[st
 @post("/inventory/entry", opt={"needs": "inventory:write"}, sync_to_thread=True, status_code=303)
 def save(given: Here, who: Who, frame: shown.Here, form: Form) -> Response[str] | Redirect:
     """Keep an entry as a new version; or take it out."""
-    row, version = form.text("row"), form.number("version") or 0
+    row, version = form.text("row"), form.number("latest") or 0
     try:
         use = None if form.ticked("remove") else _use.use_of(form)
         data = Change(row=row, use=use, version=version, note=form.text("note")[:1_000])
