@@ -22,6 +22,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "unit": ("unit", "ou", "department", "business unit", "organisational unit", "organizational unit"),
     "groups": ("group", "groups", "device group", "device groups"),
     "environment": ("environment", "env", "stage"),
+    "owner": ("owner", "user", "primary user", "assigned user", "assigned to", "assignee", "device owner"),
 }
 
 
@@ -33,12 +34,14 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     groups: tuple[str, ...] = ()
     environment: str = ""
+    owner: str = ""
+    """Who it belongs to, as the list has it: clear here, and a pseudonym from the door on."""
 
 
 def read(data: bytes, file: str) -> Loaded[tuple[Listed, ...]]:
     """The devices of a CSV file with a line of headings. Columns that are not understood are noted, and left out.
 
-    Who owns a device is not read: it is a person's name, and nothing here needs it.
+    Who owns a device is a person's name: it is kept as the pseudonym that the same account has elsewhere.
     """
     problems = Problems(file)
     if len(data) > MAX_BYTES:
@@ -106,6 +109,7 @@ def _take(
             unit=unit[0] if unit else "",
             groups=cells.get("groups", ()),
             environment=(cells.get("environment", ()) or ("",))[0],
+            owner=next((row[n].strip() for n in columns.get("owner", ()) if n < len(row) and row[n].strip()), ""),
         )
     )
 

@@ -194,13 +194,21 @@ def _merge_listed(connection: sa.Connection) -> int:
         .group_by(on_list.c.id)
     )
     wanted = {row.id: row.device for row in connection.execute(named) if row.n == 1}
-    listed = (ASSET.c.id, ASSET.c.unit, ASSET.c.unit_by, ASSET.c.groups, ASSET.c.environment, ASSET.c.merged_into)
+    listed = (
+        ASSET.c.id,
+        ASSET.c.unit,
+        ASSET.c.unit_by,
+        ASSET.c.groups,
+        ASSET.c.environment,
+        ASSET.c.owner,
+        ASSET.c.merged_into,
+    )
     targets: list[dict[str, int | None]] = []
     for row in connection.execute(sa.select(*listed).where(ASSET.c.source == "import")).all():
         target = wanted.get(row.id)
         if target is not None:
-            said = {"groups": row.groups, "environment": row.environment}
-            differs = sa.or_(ASSET.c.groups != row.groups, ASSET.c.environment != row.environment)
+            said = {"groups": row.groups, "environment": row.environment, "owner": row.owner}
+            differs = sa.or_(*(ASSET.c[name] != value for name, value in said.items()))
             connection.execute(ASSET.update().where(ASSET.c.id == target, differs).values(**said))
             if row.unit is not None and row.unit_by == "import":
                 give_unit(connection, asset=target, unit=row.unit, by="import")

@@ -9,10 +9,12 @@ import msgspec
 import sqlalchemy as sa
 
 from aimscope_collector.asset_lists import Listed
-from aimscope_collector.assets import Door, Facts, Placer, tells_apart
+from aimscope_collector.assets import Facts, Placer, tells_apart
+from aimscope_collector.door import Door
 from aimscope_collector.store import assets, audit, units
-from aimscope_collector.store._insert import batches
+from aimscope_collector.store._insert import batches, insert
 from aimscope_collector.store.tables.fleet import ASSET
+from aimscope_collector.store.tables.sightings import SUBJECT
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ def take(
     unit_ids = {path: units.ensure(connection, path=path, actor=actor, now=now) for path in _units(devices)}
     placer = Placer((), {}, patterns)
     shorts = _shorts(devices)
+    owners = _owners(connection, {each.owner for each in devices if each.owner}, door)
     rows: list[dict[str, object]] = []
     claims: dict[str, int] = {}
     for each, name in zip(devices, veiled, strict=True):
@@ -52,6 +55,7 @@ def take(
                 "it": asset,
                 "groups": msgspec.json.encode(sorted(each.groups)).decode(),
                 "environment": each.environment,
+                "owner": owners.get(each.owner, ""),
                 "fits": msgspec.json.encode(fits).decode(),
             }
         )
@@ -84,6 +88,20 @@ def _shorts(devices: Sequence[Listed]) -> dict[Listed, list[str]]:
     return found
 
 
+def _owners(connection: sa.Connection, names: set[str], door: Door) -> dict[str, str]:
+    """Name → pseudonym; without those who were erased: who they were stays forgotten."""
+    pseudonyms = {name: door.person_pseudonym(name) for name in sorted(names)}
+    erased: dict[str, bool] = {}
+    for some in batches(sorted(set(pseudonyms.values()))):
+        known = sa.select(SUBJECT.c.pseudonym, SUBJECT.c.erased_at).where(SUBJECT.c.pseudonym.in_(some))
+        erased |= {row.pseudonym: row.erased_at is not None for row in connection.execute(known)}
+    new = {pseudonyms[name]: name for name in pseudonyms if pseudonyms[name] not in erased}
+    rows = [{"pseudonym": each, "sealed": door.person(name).sealed} for each, name in sorted(new.items())]
+    if rows:
+        connection.execute(insert(connection, SUBJECT).on_conflict_do_nothing(index_elements=["pseudonym"]), rows)
+    return {name: each for name, each in pseudonyms.items() if not erased.get(each)}
+
+
 def _units(devices: Sequence[Listed]) -> list[str]:
     return sorted({each.unit for each in devices if each.unit})
 
@@ -98,6 +116,7 @@ def _update(connection: sa.Connection, rows: list[dict[str, object]]) -> None:
             merged_into=None,
             groups=sa.bindparam("groups"),
             environment=sa.bindparam("environment"),
+            owner=sa.bindparam("owner"),
             fits=sa.bindparam("fits"),
         ),
         rows,

@@ -53,6 +53,8 @@ class AboutSubject(msgspec.Struct, frozen=True, kw_only=True):
     named: bool
     """Whether a sealed name is kept with it."""
     erased_at: int | None
+    devices: tuple[str, ...]
+    """Pseudonyms of devices that a list says are theirs."""
     seen: tuple[Seen, ...]
     complete: bool
     reveals: tuple[Reveal, ...]
@@ -97,6 +99,7 @@ def access(connection: sa.Connection, *, pseudonym: str, by: Principal, reason: 
         raise NotRevealed("This role may not read everything about one person.")
     subject = _subject(connection, pseudonym, reason)
     told = audit.entries(connection, about=pseudonym, limit=None)
+    owned = sa.select(ASSET.c.pseudonym).where(ASSET.c.owner == pseudonym).order_by(ASSET.c.id)
     rows = connection.execute(_rows_of(subject.id).limit(MOST_ROWS + 1)).all()
     audit.record(
         connection,
@@ -111,6 +114,7 @@ def access(connection: sa.Connection, *, pseudonym: str, by: Principal, reason: 
         groups=msgspec.json.decode(subject.groups, type=tuple[str, ...]),
         named=subject.sealed is not None,
         erased_at=subject.erased_at,
+        devices=tuple(connection.execute(owned).scalars()),
         seen=tuple(_seen(row) for row in rows[:MOST_ROWS]),
         complete=len(rows) <= MOST_ROWS,
         reveals=tuple(reveals(connection, pseudonym=pseudonym, limit=10_000)),
@@ -133,6 +137,7 @@ def erase(connection: sa.Connection, *, pseudonym: str, by: Principal, reason: s
         gone = {"sealed": None, "groups": "[]", "erased_at": at}
         connection.execute(SUBJECT.update().where(SUBJECT.c.id == subject.id).values(gone))
         interning.forget(connection)
+    connection.execute(ASSET.update().where(ASSET.c.owner == pseudonym).values(owner=""))
     pending = REVEAL.c.refused_at.is_(None) & REVEAL.c.opened_at.is_(None)
     connection.execute(REVEAL.update().where(REVEAL.c.pseudonym == pseudonym, pending).values(refused_at=at))
     moved = _move(connection, subject.id)

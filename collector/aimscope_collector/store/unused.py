@@ -18,10 +18,11 @@ from aimscope_collector.store.tables.sightings import EVIDENCE, SIGHTING, SUBJEC
 
 _WAIT: Final = 12 * 3_600
 _OTHER: Final = ASSET.alias("other")
+_OWNS: Final = sa.exists().where(ASSET.c.owner == SUBJECT.c.pseudonym)
 _WHAT: Final[tuple[tuple[sa.Table, sa.Column[Any], tuple[sa.ColumnElement[bool], ...]], ...]] = (
     (EVIDENCE, SIGHTING.c.evidence, ()),
     # who was erased stays as a mark, so that what still comes is counted for the machine
-    (SUBJECT, SIGHTING.c.subject, (SUBJECT.c.id != interning.MACHINE, SUBJECT.c.erased_at.is_(None))),
+    (SUBJECT, SIGHTING.c.subject, (SUBJECT.c.id != interning.MACHINE, SUBJECT.c.erased_at.is_(None), ~_OWNS)),
     (
         ASSET,
         SIGHTING.c.asset,

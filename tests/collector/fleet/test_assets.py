@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aimscope_collector.accounts import Principal
 from aimscope_collector.asset_lists import Listed, read
 from aimscope_collector.assets import (
     Claim,
@@ -20,8 +21,9 @@ from aimscope_collector.assets import (
     unit_of,
     veil,
 )
-from aimscope_collector.store import assets, audit, coverage, listed
+from aimscope_collector.store import assets, audit, coverage, listed, privacy, unused
 from aimscope_collector.store.database import writing
+from aimscope_collector.store.tables.sightings import SUBJECT
 from tests.collector.fleet.planted import DAY, DOOR, NOW, Planted
 
 
@@ -157,12 +159,47 @@ def test_a_listed_device_under_its_long_name_is_the_agent_under_its_short_one(fl
 
 def test_lists_are_read_as_device_management_writes_them() -> None:
     data = (
-        "Device Name;IP Address;Department;Owner;Groups\r\nPC-1;10.0.0.1, nonsense;emea/it;Ann;a|b\r\n;10.0.0.2;;;\r\n"
+        "Device Name;IP Address;Department;Owner;Groups;Price\r\n"
+        'PC-1;10.0.0.1, nonsense;emea/it;"Muster, Ann ";a|b;9\r\n;10.0.0.2;;;\r\n'
     )
     assert read(data.encode(), "list.csv").content is None
     loaded = read(data.replace("\r\n;10.0.0.2;;;", "").encode(), "list.csv")
-    assert loaded.content == (Listed(names=("PC-1",), addresses=("10.0.0.1",), unit="emea/it", groups=("a", "b")),)
-    assert {note.field for note in loaded.notes} == {"Owner", "address"}
+    assert loaded.content == (
+        Listed(names=("PC-1",), addresses=("10.0.0.1",), unit="emea/it", groups=("a", "b"), owner="Muster, Ann"),
+    )
+    assert {note.field for note in loaded.notes} == {"Price", "address"}
+
+
+def test_an_owner_is_a_pseudonym_from_the_door_on_and_is_forgotten_with_the_person(fleet: Planted) -> None:
+    fleet.agent("pc-2")
+    ann, bob = DOOR.person("ann@acme.example"), DOOR.person("bob@acme.example")
+
+    def owners() -> dict[str, str]:
+        return {name: fleet.device(name).owner for name in ("pc-1", "pc-2", "pc-3")}
+
+    def take() -> None:
+        rows = (("pc-1", "ann@acme.example"), ("pc-2.corp.example", "Bob@acme.example"), ("pc-3", ""))
+        several = [Listed(names=(name,), owner=owner) for name, owner in rows]
+        with writing(fleet.engine) as connection:
+            listed.take(connection, devices=several, door=DOOR, actor="ann", now=NOW)
+            assets.merge(connection)
+
+    take()
+    assert owners() == {"pc-1": ann.pseudonym, "pc-2": bob.pseudonym, "pc-3": ""}
+    clerk = Principal(account=1, name="clerk", roles=("admin",))
+    with writing(fleet.engine) as connection:
+        sealed = connection.execute(sa.select(SUBJECT.c.sealed).where(SUBJECT.c.pseudonym == ann.pseudonym)).scalar()
+        assert sealed
+        assert b"ann" not in sealed
+        told = privacy.access(connection, pseudonym=ann.pseudonym, by=clerk, reason="asked", at=NOW)
+        assert told.devices == (DOOR.device("pc-1").pseudonym,)
+    assert unused.remove(fleet.engine, now=NOW)["subject"] == 0
+    assert unused.remove(fleet.engine, now=NOW + 2 * DAY)["subject"] == 0, "an owner is named by a device"
+    with writing(fleet.engine) as connection:
+        privacy.erase(connection, pseudonym=ann.pseudonym, by=clerk, reason="asked", at=NOW)
+    assert owners()["pc-1"] == ""
+    take()
+    assert owners() == {"pc-1": "", "pc-2": bob.pseudonym, "pc-3": ""}
 
 
 @given(st.binary(max_size=300))

@@ -31,7 +31,7 @@ Pseudonym = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
-    """A device under its pseudonym. ``name`` only where it was asked for, by somebody who sees devices."""
+    """A device under its pseudonym, as its owner. ``name`` only where it was asked for, by who sees devices."""
 
     pseudonym: str
     unit: str
@@ -39,6 +39,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     managed: bool
     source: str
     environment: str
+    owner: str
     groups: tuple[str, ...]
     first_seen: int
     last_seen: int
@@ -152,6 +153,7 @@ def _asset(row: sa.Row[Any], key: PrivateKey | None) -> Asset:
         managed=bool(row.managed),
         source=row.source,
         environment=row.environment,
+        owner=row.owner,
         groups=_texts(row.groups),
         first_seen=row.first_seen,
         last_seen=row.last_seen,

@@ -38,6 +38,7 @@ ASSET = table(
     Column("source", Text, nullable=False, server_default=""),  # agent, gateway, import, network
     Column("groups", Json, nullable=False, server_default="[]"),
     Column("environment", Text, nullable=False, server_default=""),
+    Column("owner", Text, nullable=False, server_default=""),  # pseudonym of a person, as a list says
     Column("fits", Json, nullable=False, server_default="[]"),  # patterns of rows that its names and addresses fit
     Column("merged_into", Id, ForeignKey("asset.id")),
     Column("first_seen", Long, nullable=False),

@@ -461,6 +461,7 @@ def upgrade() -> None:  # noqa: PLR0915  # a statement for each table
         sa.Column("source", sa.Text(), server_default="", nullable=False),
         sa.Column("groups", sa.Text(), server_default="[]", nullable=False),
         sa.Column("environment", sa.Text(), server_default="", nullable=False),
+        sa.Column("owner", sa.Text(), server_default="", nullable=False),
         sa.Column("fits", sa.Text(), server_default="[]", nullable=False),
         sa.Column("merged_into", LONG, nullable=True),
         sa.Column("first_seen", LONG, nullable=False),
