@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import threading
 from typing import Final, NamedTuple
+
+import sqlalchemy as sa
 
 from aimscope_collector.http.given import Given
 from aimscope_collector.http.problems import Failed
@@ -110,7 +113,8 @@ def session_of(given: Given, secret: str) -> Session | None:
     with given.engine.connect() as connection:
         found = sessions.by_secret(connection, secret, now=now)
     if found is not None and sessions.due(found, now):
-        with writing(given.engine) as connection:
+        # who reads can go on reading where nothing can be written: the session ends earlier then
+        with contextlib.suppress(sa.exc.OperationalError), writing(given.engine) as connection:
             sessions.slide(connection, secret, now=now)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from aimscope_collector.accounts import NotAllowed
 from aimscope_collector.http import cookies
 from aimscope_collector.http.attempts import Attempts, grouped
 from aimscope_collector.http.logging_in import browser, opened
+from aimscope_collector.serving import behind
 from aimscope_collector.store import accounts as store
 from aimscope_collector.store import audit, sessions
 from aimscope_collector.store.accounts import Account
@@ -192,6 +194,19 @@ def test_a_session_stays_while_it_is_used(api: Api, make: Callable[..., Account]
         assert api.client.get("/api/v1/me", headers=headers).status_code == 200
 
 
+def test_a_session_is_good_for_reading_where_nothing_can_be_written(
+    api: Api, make: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers, _ = in_browser(api, make("ann"))
+    api.now += 20 * 60
+
+    def full(*_: Any, **__: Any) -> None:
+        raise sa.exc.OperationalError("update", {}, Exception("disk full"))
+
+    monkeypatch.setattr(sessions, "slide", full)
+    assert api.client.get("/api/v1/me", headers=headers).status_code == 200
+
+
 def test_half_a_login_is_nobody(api: Api, make: Callable[..., Account]) -> None:
     headers, _ = in_browser(api, make("ann", "admin"), stage="code")
     assert api.client.get("/api/v1/me", headers=headers).status_code == 401
@@ -282,6 +297,17 @@ def test_cookies_are_what_browsers_keep_to_themselves() -> None:
     assert "Max-Age=0" in cookies.gone("https").to_header(header="")
     assert cookies.secret_of({"aimscope": "planted", "__Host-aimscope": "s"}, "https") == "s"
     assert cookies.secret_of({"aimscope": "planted"}, "https") == ""
+
+
+def test_behind_a_proxy_cookies_are_made_for_tls() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["scheme"])
+
+    scope = {"type": "http", "scheme": "http", "client": ("10.0.0.5", 1), "headers": []}
+    asyncio.run(behind(app, ["10.0.0.5"])(scope, None, None))  # type: ignore[arg-type]
+    assert cookies.named(seen[0]) == "__Host-aimscope"
 
 
 @given_any(st.text(), st.text())

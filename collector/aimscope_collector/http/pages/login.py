@@ -100,7 +100,8 @@ def log_out(request: Asked, given: Here) -> Redirect:
     if isinstance(session, Session):
         with writing(given.engine) as connection:
             sessions.end(connection, secret, by=session.principal.name, at=given.now())
-    answer = shown.go("/login", done="logged_out")
+    there = {"elsewhere": 1} if isinstance(session, Session) and session.origin == "oidc" else {}
+    answer = shown.go("/login", done="logged_out", **there)
     answer.set_cookie(cookies.gone(scheme))
     return answer
 
