@@ -16,7 +16,6 @@ from aimscope_collector.reports import File, Option, Refused, Report, ReportInpu
 from aimscope_collector.reports.bill_of_materials_cyclonedx import Piece, Unit, Version, written
 from aimscope_collector.reports.period import day_of
 from aimscope_collector.reports.tables import Reading
-from aimscope_collector.review import covers
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, UNIT
 from aimscope_collector.store.tables.sightings import EVIDENCE, SIGHTING
 
@@ -27,22 +26,21 @@ MOST_PIECES: Final = 20_000
 
 
 def make(given: ReportInput) -> Sequence[File]:
-    """One bill for the unit asked for; else one for each unit that anything was seen in. Raises ``Refused``."""
+    """One bill of all that is asked for; with ``zip``, one for each unit with anything in it. Raises ``Refused``."""
     reading = Reading(given)
     wanted = given.asked.unit.strip("/")
-    if wanted:
-        paths = [path for path in ("", *reading.units) if covers(wanted, path)]
-        bills = [(wanted, frozenset(paths))]
-    else:
-        seen = _seen_in(reading)
-        bills = [(path, frozenset((path,))) for path in seen or ("",)]
+    each = [path for path in ("", *reading.units) if reading.view.whole or (path and reading.view.reaches(path))]
+    bills = [(wanted or ", ".join(reading.view.units), frozenset(each))]
+    if given.asked.form == "zip":
+        bills = [(path, frozenset((path,))) for path in _seen_in(reading)] or bills
     if len(bills) > MOST_UNITS:
         raise Refused(f"There are {len(bills):,} units, and {MOST_UNITS} are made at once: ask for one of them.")
     version: Version = "1.7" if given.asked.options.get("spec") == "1.7" else "1.6"
     files: list[File] = []
     for path, several in bills:
         bill = written(_unit(reading, path, several), version, now=given.now, made_by=given.version)
-        files.append(File(f"{_file_name(path, len(files))}.cdx.json", bill.encode()))
+        name = f"{_file_name(path, len(files))}.cdx.json" if given.asked.form == "zip" else f"{NAME}.cdx.json"
+        files.append(File(name, bill.encode()))
     return files
 
 
@@ -125,8 +123,8 @@ def _pieces(reading: Reading, paths: Iterable[str]) -> Iterable[Piece]:
 REPORT: Final = Report(
     name=NAME,
     title="AI bill of materials",
-    description="CycloneDX, one for each unit: AI services, local models, programs and packages that were seen.",
-    forms=("json",),
+    description="CycloneDX, as zip one for each unit: AI services, local models, programs and packages that were seen.",
+    forms=("json", "zip"),
     takes=frozenset(("period", "as_of", "unit")),
     options=(Option(name="spec", description="Version of CycloneDX.", choices=("1.6", "1.7"), default="1.6"),),
     needs=("sightings:read",),

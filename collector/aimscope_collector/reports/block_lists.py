@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from aimscope_collector.reports import File, Option, Report, ReportInput, never_block
-from aimscope_collector.reports.block_lists_formats import KINDS, render
+from aimscope_collector.reports import File, Option, Refused, Report, ReportInput, never_block
+from aimscope_collector.reports.block_lists_formats import KINDS, MOST_INDICATORS, TEXTS, render
 from aimscope_collector.reports.block_lists_prohibited import Ban, bans
 from aimscope_collector.reports.never_block import Guards, above, domain_name
 from aimscope_collector.services import Service, same_vendor
@@ -136,15 +136,17 @@ def _names(ids: Iterable[str], services: Mapping[str, Service]) -> str:
 
 
 def make(given: ReportInput) -> Sequence[File]:
-    """The list as the kind asked for, or as all of them. JSON says what was left out, in every case."""
+    """The list as text of a kind, for Defender, as JSON with what was left out, or as all of these."""
     several = bans(given)
     found = block_list(given.services, several, unit=given.asked.unit.strip("/"), guards=never_block.built_in())
-    if given.asked.form == "json":
+    form = given.asked.form
+    if form == "json":
         return (File("block-list.json", msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"),)
-    kind = given.asked.options.get("kind", "all")
-    kinds = KINDS if kind == "all" else (kind,)
+    kinds = {"csv": ("defender",), "txt": (given.asked.options.get("kind", "hosts"),)}.get(form, KINDS)
     files = [file for each in kinds for file in render(each, found, now=given.now, catalogue=given.catalogue)]
-    if kind == "all":
+    if form == "csv" and len(files) > 1:
+        raise Refused(f"Defender takes {MOST_INDICATORS} indicators of a file, and there are more: ask for zip.")
+    if form == "zip":
         files.append(File("left-out.json", msgspec.json.format(msgspec.json.encode(found.left_out), indent=2) + b"\n"))
     return files
 
@@ -153,8 +155,10 @@ REPORT: Final = Report(
     name="block-lists",
     title="Block lists",
     description="Names of prohibited services for resolvers, proxies, firewalls and Defender, and what was left out.",
-    forms=("txt", "json"),
+    forms=("txt", "csv", "json", "zip"),
     takes=frozenset(("unit",)),
-    options=(Option(name="kind", description="Who reads it.", choices=("all", *KINDS), default="all"),),
+    options=(
+        Option(name="kind", description="Who reads the txt; csv is for Defender.", choices=TEXTS, default="hosts"),
+    ),
     make=make,
 )

@@ -16,7 +16,8 @@ from aimscope_collector.reports.cells import csv_bytes
 if TYPE_CHECKING:
     from aimscope_collector.reports.block_lists import Blocked, BlockList
 
-KINDS: Final = ("hosts", "rpz", "squid", "firewall", "firewall-urls", "defender")
+TEXTS: Final = ("hosts", "rpz", "squid", "firewall", "firewall-urls")
+KINDS: Final = (*TEXTS, "defender")
 MOST_INDICATORS: Final = 500
 """Defender takes so many of a file."""
 _MOST_NAMED: Final = 1_000

@@ -17,8 +17,8 @@ from tests.collector.fleet.planted import DAY, NOW, Planted
 from tests.collector.reports.made import VIEWER, made, whom
 
 
-def bills(engine: sa.Engine, spec: str = "1.6", **options: Any) -> dict[str, dict[str, Any]]:
-    files = made(engine, "bill-of-materials", "json", options={"spec": spec}, **options)
+def bills(engine: sa.Engine, spec: str = "1.6", form: str = "zip", **options: Any) -> dict[str, dict[str, Any]]:
+    files = made(engine, "bill-of-materials", form, options={"spec": spec}, **options)
     validator = JsonStrictValidator(SchemaVersion.from_version(spec))
     for name, content in files.items():
         assert name.endswith(".cdx.json")
@@ -68,7 +68,7 @@ def test_each_unit_has_its_own_valid_bill(told: sa.Engine, spec: str) -> None:
 
 
 def test_one_unit_holds_what_is_below_it_and_nothing_else(told: sa.Engine) -> None:
-    found = bills(told, unit="eng")
+    found = bills(told, form="json", unit="eng")
     assert set(found) == {"eng"}
     assert "ChatGPT" in {one["name"] for one in found["eng"]["services"]}
     assert "Cursor" not in {one["name"] for one in found["eng"]["services"]}
@@ -78,11 +78,17 @@ def test_one_unit_holds_what_is_below_it_and_nothing_else(told: sa.Engine) -> No
 
 
 def test_the_same_moment_gives_the_same_bytes_and_no_names_of_machines(told: sa.Engine) -> None:
-    first = made(told, "bill-of-materials", "json")
-    assert first == made(told, "bill-of-materials", "json")
+    first = made(told, "bill-of-materials", "zip")
+    assert first == made(told, "bill-of-materials", "zip")
     text = b"".join(first.values()).decode()
     assert "device-" not in text
     assert "person-" not in text
+
+
+def test_one_bill_of_everything_says_whose_it_is(told: sa.Engine) -> None:
+    (bill,) = bills(told, form="json").values()
+    assert {one["name"] for one in bill["services"]} == {"ChatGPT", "Ollama", "OpenAI API", "Cursor"}
+    assert set(bills(told, form="json", who=whom("reviewer", units=("sales",)))) == {"sales"}
 
 
 def test_evidence_takes_its_permission() -> None:

@@ -274,11 +274,17 @@ def test_the_report_lists_by_inventory_and_decisions_and_says_what_it_spares(tol
     apac = whom("viewer", units=("apac",))
     assert answer(who=apac)["left_out"][0]["why"] == "it is not prohibited everywhere"
     assert [one["domain"] for one in answer(unit="apac")["blocked"]] == ["chatgpt.com", "otter.ai"]
-    assert set(made(told, "block-lists", "txt", services=SERVICES)) >= {
+    assert set(made(told, "block-lists", "zip", services=SERVICES)) >= {
         "rpz.txt",
         "squid-dstdomain.txt",
         "left-out.json",
     }
+
+
+def test_text_is_of_one_kind_and_csv_is_for_defender(told: sa.Engine) -> None:
+    assert set(made(told, "block-lists", "txt", services=SERVICES)) == {"hosts.txt"}
+    assert set(made(told, "block-lists", "txt", services=SERVICES, options={"kind": "rpz"})) == {"rpz.txt"}
+    assert set(made(told, "block-lists", "csv", services=SERVICES)) == {"defender-indicators.csv"}
 
 
 EXAMPLE = BlockList(
