@@ -28,7 +28,8 @@ CARRIED: Final = 8_000
 """Receivers of syslog should take 8,192 bytes; more breaks the connection of some."""
 _LEVELS: Final[Mapping[Severity, int]] = {"critical": 2, "high": 3, "medium": 4, "low": 5, "informational": 6}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_NOT_IN_NAME: Final = re.compile(r"[^A-Za-z0-9.:_-]")
+_NOT_IN_NAME: Final = re.compile(r"[^A-Za-z0-9._-]")
+_ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _NOT_PRINTED: Final = re.compile(r"[^\x21-\x7e]")
 
 
@@ -48,7 +49,9 @@ def word(text: str, longest: int) -> str:
 
 
 def hostname(text: str) -> str:
-    """HOSTNAME: letters, digits and ``.:_-``, none of these first or last: syslog-ng drops other messages."""
+    """HOSTNAME: an address, or letters, digits and ``._-``: syslog-ng drops a message with a colon in its name."""
+    if _ADDRESS.fullmatch(text):
+        return text
     return _NOT_IN_NAME.sub("-", text)[:255].strip("-_.") or "-"
 
 
