@@ -102,13 +102,14 @@ async def serving(context: Context) -> AsyncIterator[None]:
     """Start the writer, know all agents, and keep up with the database until the end; then write what is left."""
     context.writer.start()
     await asyncio.to_thread(_load, context)
-    beat = asyncio.create_task(_beat(context))
+    stop = asyncio.Event()
+    beat = asyncio.create_task(_beat(context, stop))
     try:
         yield
     finally:
-        beat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beat
+        # not cancelled: a look at the database in another thread would go on, with a connection nobody closes
+        stop.set()
+        await beat
         with contextlib.suppress(Unavailable):
             await flush(context)
         await asyncio.to_thread(context.writer.stop)
@@ -141,11 +142,14 @@ def _news(context: Context) -> tuple[list[Known], dict[str, wire.Feed], int]:
         return context.directory.news(connection)
 
 
-async def _beat(context: Context) -> None:
-    """Twice a second: what has changed; once a second: signs of life."""
+async def _beat(context: Context, stop: asyncio.Event) -> None:
+    """Twice a second: what has changed; once a second: signs of life. To the end of what was begun."""
     flushing: asyncio.Task[None] | None = None
     for number in itertools.count():
-        await asyncio.sleep(_TICK)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _TICK)
+        if stop.is_set():
+            break
         with contextlib.suppress(sa.exc.SQLAlchemyError):  # the next beat tries again
             await refresh(context)
             if number % _PLACES == 0:
@@ -154,6 +158,8 @@ async def _beat(context: Context) -> None:
             context.directory.prune(asyncio.get_running_loop().time())
         if number % 2 and len(context.presence) and (flushing is None or flushing.done()):
             flushing = asyncio.create_task(_try_flush(context))
+    if flushing is not None:
+        await flushing
 
 
 async def flush(context: Context) -> None:
