@@ -121,7 +121,8 @@ def _clock(where: Folder) -> Iterator[Check]:
     behind = trust.clock - now()
     if behind > _BACK:
         said = f"it is {behind // _BACK:,} days behind a moment this machine has seen"
-        yield Check("clock", "wrong", said, "set the clock")
+        remedy = "set the clock; where it is right and ran ahead once: aimscope agent reset-clock"
+        yield Check("clock", "wrong", said, remedy)
     else:
         yield Check("clock", "ok", "it has not been set back")
     stale = trust.stale(now())

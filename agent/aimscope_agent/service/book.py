@@ -142,6 +142,11 @@ class Book:
         self.afresh = True
         self._remember(last={})
 
+    def heard(self, ahead: int, told: int) -> None:
+        """What the collector said of the time."""
+        self._remembered = msgspec.structs.replace(self._remembered, ahead=ahead, told=told)
+        self._remember()
+
     def _remember(self, *, last: dict[str, int] | None = None, catalogue: str | None = None) -> None:
         before = self._remembered
         self._remembered = msgspec.structs.replace(

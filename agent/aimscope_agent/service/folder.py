@@ -33,6 +33,9 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When each duty was last done."""
     catalogue: str = ""
     """Version of the catalogue last judged by."""
+    ahead: int = 0
+    """See ``clock.Clock``."""
+    told: int = 0
 
 
 class Folder:

@@ -39,6 +39,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     afresh: bool = False
     """What was kept is lost: logs go on at their end."""
     seed: int = 0
+    ahead: int = 0
+    """Seconds that this machine's clock is ahead, where that is days: see ``clock``."""
 
 
 class Stored(msgspec.Struct, frozen=True, tag=True):

@@ -54,6 +54,8 @@ class Given(msgspec.Struct, frozen=True):
     """Whether the machine runs on its battery."""
     tell: Callable[[str], None] = lambda _: None
     """Hears what goes wrong, for whoever reads the service's journal."""
+    own: Callable[[], int] | None = None
+    """This machine's own clock, where ``clock`` is another."""
 
 
 class Line:
@@ -134,6 +136,7 @@ class Reporter:
         *,
         about: Callable[[], About],
         on_feed: Callable[[Role], None],
+        on_time: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.collector = collector if collector.url else folder.collector()
         self.identity: Identity | None = None
@@ -148,6 +151,7 @@ class Reporter:
         self._given = given
         self._about = about
         self._on_feed = on_feed
+        self._on_time = on_time
         self._sent = SentLog(folder.sent)
         self._uplink: Uplink | None = None
         self._failures = 0
@@ -230,6 +234,8 @@ class Reporter:
             chance=self._given.chance,
             random=self._given.random,
             on_feed=self._on_feed,
+            own=self._given.own,
+            on_time=self._on_time,
         )
         return 0.0
 

@@ -6,7 +6,6 @@ Everything waits on one queue. Only this process has the ledger open; children h
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 from collections.abc import Callable
 from typing import Final
@@ -20,8 +19,10 @@ from aimscope_agent.ledger import LedgerError
 from aimscope_agent.service import policy
 from aimscope_agent.service.book import Book
 from aimscope_agent.service.children import ENDLESS, Child, Event, Inbox
+from aimscope_agent.service.clock import Clock
 from aimscope_agent.service.folder import Folder, FolderError
 from aimscope_agent.service.frames import Broken, Keep, Notice, Task
+from aimscope_agent.service.gathering import gathered
 from aimscope_agent.service.presence import Presence
 from aimscope_agent.service.reporter import Given, Halted, Reporter, about
 from aimscope_agent.service.status import Status
@@ -30,7 +31,6 @@ from aimscope_agent.trust import Trust
 from aimscope_agent.uplink import About
 from aimscope_agent.watchdog import give_back_memory
 from aimscope_signatures.signed import Role
-from aimscope_signatures.version import __version__
 
 DUTIES: Final = ("endpoint", "network", "logs", "traffic")
 _SENSOR: Final = {"endpoint": "endpoint", "network": "network", "logs": "logs", "traffic": "packets"}
@@ -53,7 +53,9 @@ class Service:
         """Raises ``ConfigError``, ``FolderError``, ``LedgerError`` and ``TrustError``."""
         self._folder = folder
         self._load = load
-        self._given = given
+        known = folder.remembered()
+        self._clock = Clock(given.clock, given.monotonic, ahead=known.ahead, told=known.told)
+        self._given = given = msgspec.structs.replace(given, clock=self._clock, own=given.clock)
         folder.make()
         self._local = load()
         self._key = folder.key(given.random)
@@ -70,7 +72,7 @@ class Service:
         self._shown = (b"", -_STATUS_EVERY)
         self._next_report = 0.0
         self._halted = False
-        self._feeds_changed = False
+        self._feeds_changed = self._clock_changed = False
         self.config = self._in_force()
         self.reporter = self._new_reporter()
         self._presence = Presence(folder.lock)
@@ -91,8 +93,8 @@ class Service:
         """Work until ``halt``."""
         with contextlib.suppress(Halted):
             while not self._halted:
+                self._report()  # first: the collector says what time it is
                 self._start_what_is_due()
-                self._report()
                 self.tell_status()
                 self._take(self._next_event(self._nap()))
         self._end_children()
@@ -102,8 +104,7 @@ class Service:
         """Scan once and report; what could not be done of it."""
         failed: list[str] = []
         try:
-            self.reporter.join()
-            self._begin_anew_where_it_is_another()
+            self._reported()  # the collector says what time it is
             for duty in ("endpoint", "network"):
                 if not self._wanted(duty) or self._halted:
                     continue
@@ -139,35 +140,15 @@ class Service:
 
     def status(self) -> Status:
         """How things are."""
-        known, ledger, clock = self.reporter.identity, self.book.ledger, self._given.clock()
-        try:
-            pending, epoch = ledger.waiting(), ledger.epoch
-        except LedgerError:
-            pending, epoch = 0, ""
-        return Status(
-            at=clock,
-            pid=os.getpid(),
+        wanted = ((duty, self._when(duty)) for duty in DUTIES if self._wanted(duty))
+        return gathered(
+            self.reporter,
+            self.book,
+            self.trust,
+            at=self._given.clock(),
             started=self._started,
-            version=__version__,
-            collector=self.reporter.collector.url,
-            agent=known.uid if known else "",
-            approved=known.approved if known else False,
-            revoked=self.reporter.revoked,
-            last_contact=self.reporter.last_contact,
-            trouble=self.reporter.trouble,
-            pending=pending,
-            epoch=epoch,
-            catalogue=self.book.catalogue,
-            feeds=self.trust.versions(),
-            stale=self.trust.stale(clock),
-            last=self.book.last,
-            next={
-                duty: self._timetable.due(duty, when)
-                for duty in DUTIES
-                if self._wanted(duty) and (when := self._when(duty))
-            },
+            upcoming={duty: self._timetable.due(duty, when) for duty, when in wanted if when},
             running=tuple(self._children),
-            notices=(*self.book.notices, *self.reporter.notices)[:64],
         )
 
     # what is due
@@ -218,6 +199,7 @@ class Service:
                 places=places,
                 afresh=self.book.afresh and not places,
                 seed=int.from_bytes(self._given.random(4), "big"),
+                ahead=self._clock.off(),
             )
             self._children[duty] = Child(task, self._inbox, monotonic=self._given.monotonic)
             self._timetable.begun(duty)
@@ -375,10 +357,17 @@ class Service:
             self._given,
             about=self._about,
             on_feed=self._feed,
+            on_time=self._time,
         )
 
     def _feed(self, role: Role) -> None:
         self._feeds_changed = self._feeds_changed or role != "root"
+
+    def _time(self, moment: int) -> None:
+        self._clock_changed = self._clock.hear(moment) or self._clock_changed
+        self.book.say("clock", self._clock.notice)
+        if self._clock_changed:
+            self.book.heard(self._clock.ahead, self._clock.told)
 
     def _report(self) -> None:
         if self._given.monotonic() >= self._next_report:
@@ -390,8 +379,8 @@ class Service:
         wait = self.reporter.step()
         if self._begin_anew_where_it_is_another():
             return 0.0
-        if self._feeds_changed:
-            self._feeds_changed = False
+        if self._feeds_changed or self._clock_changed:  # children judge by both
+            self._feeds_changed = self._clock_changed = False
             self._put_in_force(new_collector=False)
         return wait
 

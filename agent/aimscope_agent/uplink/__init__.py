@@ -27,6 +27,7 @@ __all__ = ["About", "Https", "Server", "ServerError", "Unreachable", "Uplink"]
 
 CHECK_IN: Final = "/v1/check-in"
 INGEST: Final = "/v1/ingest"
+_DAY: Final = 86_400
 _NO_MORE: Final = 32
 """Notices of one check-in that are the uplink's own."""
 Kind = TypeVar("Kind")
@@ -62,11 +63,15 @@ class Uplink:
         chance: Callable[[], float],
         random: Random,
         on_feed: Callable[[Role], None] = lambda _: None,
+        own: Callable[[], int] | None = None,
+        on_time: Callable[[int], None] = lambda _: None,
         rules: Rules = Rules(),  # noqa: B008 - frozen
     ) -> None:
         """``chance`` gives numbers from 0 to 1, ``random`` bytes that nobody can guess.
 
-        ``on_feed`` is told when a root, catalogue, overlay or policy has come into force.
+        ``on_feed`` is told when a root, catalogue, overlay or policy has come into force, ``on_time`` what time it is
+        to the collector. ``own`` is this machine's own clock, by which signed feeds are judged: else what ``step`` is
+        given.
         """
         self._transport = transport
         self._ledger = ledger
@@ -78,6 +83,8 @@ class Uplink:
         self._chance = chance
         self._random = random
         self._on_feed = on_feed
+        self._own = own
+        self._on_time = on_time
         self._rules = rules
         self._left_out = 0
         self._notices: dict[str, str] = {}
@@ -110,7 +117,7 @@ class Uplink:
         self.trouble = ""
         try:
             with contextlib.suppress(TrustError):
-                self._trust.observe(now)
+                self._trust.observe(self._own() if self._own else now)
             if errand == "report":
                 batch = self._ledger.pending(now, most=self.course.size, **self._versions())
             heard = self._report(batch, now) if batch is not None else self._check_in(now)
@@ -201,6 +208,8 @@ class Uplink:
         pace = _decoded(answer, wire.Pace) if 200 <= answer.status < 300 else None
         if pace is not None:
             self.last_contact, self.told = now, pace.notice[: wire.LONGEST_TEXT]
+            if pace.now:
+                self._on_time(pace.now)
         return answer, pace
 
     def _take(self, pace: wire.Pace, now: int) -> None:
@@ -208,6 +217,8 @@ class Uplink:
         if pace.rotate and self._identity.next_secret is None:
             fresh = identities.draw_secret(self._random)
             self._keep(msgspec.structs.replace(self._identity, next_secret=fresh))
+        self._notice("clock", blocked(self._trust.clock, pace.now))
+        now = self._own() if self._own else now
         for role in ROLES:  # the root first: it says who may sign the others
             feed = pace.feeds.get(role)
             if feed is not None:
@@ -295,6 +306,17 @@ class Uplink:
             self._notices[about] = text
         elif about != "ledger":  # what happened to it stays true
             self._notices.pop(about, None)
+
+
+def blocked(highest: int, now: int) -> str:
+    """What somebody should know where this machine once showed a moment that has not come yet; ``now`` 0: unknown."""
+    days = (highest - now) // _DAY
+    if not now or days < 1:
+        return ""
+    return (
+        f"this machine once showed a moment {days:,} days ahead: new signed feeds may be refused as expired until its "
+        "clock is right and somebody runs `aimscope agent reset-clock`"
+    )
 
 
 def _problem(answer: Answer) -> str:

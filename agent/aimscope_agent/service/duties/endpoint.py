@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from aimscope_agent.host.live import now
+from aimscope_agent.host.live import now as own
 from aimscope_agent.host.machine import Host
 from aimscope_agent.recognise import Recogniser
 from aimscope_agent.registry import sensors
 from aimscope_agent.scan import scan
 from aimscope_agent.sensor import Options, Sensor
+from aimscope_agent.service.clock import of_child
 from aimscope_agent.service.desk import Desk, clean
 from aimscope_agent.service.frames import Task
 from aimscope_agent.service.knowledge import curtain, open_catalogue
@@ -45,6 +46,7 @@ def _host(root: str) -> Host:
 
 def duty(task: Task, desk: Desk) -> None:
     """Scan, and have it kept. Raises ``LedgerError`` and ``ValueError``."""
+    now = of_child(own, task.ahead)
     host = _host(task.config.endpoint.root)
     started = getattr(host, "now", 0) or now()  # of a recording
     catalogue = open_catalogue(Path(task.trust), desk.notice)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from aimscope_agent.formats._time import zone_of
-from aimscope_agent.host.live import now
+from aimscope_agent.host.live import now as own
 from aimscope_agent.intake import following
 from aimscope_agent.intake.following import LogWatch
 from aimscope_agent.intake.listening import SyslogWatch
@@ -16,6 +16,7 @@ from aimscope_agent.intake.syslog import ListenError, Syslog, endpoint
 from aimscope_agent.ledger import Ledger
 from aimscope_agent.logs.registry import formats
 from aimscope_agent.logs.scanning import Workshop
+from aimscope_agent.service.clock import of_child
 from aimscope_agent.service.desk import Desk, DeskLedger
 from aimscope_agent.service.frames import Task
 from aimscope_agent.service.knowledge import curtain, open_catalogue, own_maps
@@ -36,6 +37,7 @@ def duty(task: Task, desk: Desk) -> None:
     if config.format and config.format not in known:
         raise ValueError(f"logs.format: no format {config.format!r}; `aimscope logs formats` lists them")
     form = known.get(config.format)
+    now = of_child(own, task.ahead)
     workshop = Workshop(known, catalogue, curtain(task.config, task.key))
     record = Record(
         uid=task.uid,
@@ -67,21 +69,21 @@ def duty(task: Task, desk: Desk) -> None:
             elif pause:
                 desk.stopping.wait(pause)
             if telling.is_due(time.monotonic(), now()):
-                telling.tell(_looks(task, record, logs, arrivals), now())
+                telling.tell(_looks(task, record, logs, arrivals, now()), now())
         if arrivals:
             for _ in range(_LAST_LOOKS):  # what has reached this machine is not left lying
                 arrivals.step(time.monotonic(), now(), timeout=_PAUSE / _LAST_LOOKS)
             arrivals.finish(now())  # logs are read again from where they are; what came is here and nowhere else
-        telling.tell(_looks(task, record, logs, arrivals), now())
+        telling.tell(_looks(task, record, logs, arrivals, now()), now())
 
 
-def _looks(task: Task, record: Record, logs: LogWatch | None, arrivals: SyslogWatch | None) -> Looks:
+def _looks(task: Task, record: Record, logs: LogWatch | None, arrivals: SyslogWatch | None, at: int) -> Looks:
     looks: Looks = ()
     for watch, emits in ((logs, following.EMITS), (arrivals, following.EMITS)):
         if watch:
             coverage = watch.coverage()
             record.looked(coverage)
-            looks += looks_of(coverage, emits, task.sequence, now())
+            looks += looks_of(coverage, emits, task.sequence, at)
     return looks
 
 

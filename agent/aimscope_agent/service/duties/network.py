@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from aimscope_agent.host.live import now
+from aimscope_agent.host.live import now as own
 from aimscope_agent.intake.netscan import Limits, fitted
 from aimscope_agent.intake.netsurvey import EMITS, survey
 from aimscope_agent.recognise import Recogniser
 from aimscope_agent.servers import ports as port_list
 from aimscope_agent.servers.targets import networks, permitted, read
+from aimscope_agent.service.clock import of_child
 from aimscope_agent.service.desk import Desk, clean
 from aimscope_agent.service.frames import Task
 from aimscope_agent.service.knowledge import curtain, open_catalogue
@@ -23,6 +24,7 @@ _TIMEOUT = 0.5
 
 def duty(task: Task, desk: Desk) -> None:
     """Scan, and have it kept. Raises ``LedgerError``, ``ValueError`` and ``OSError``."""
+    now = of_child(own, task.ahead)
     started = now()
     config = task.config.network
     catalogue = open_catalogue(Path(task.trust), desk.notice)

@@ -7,12 +7,13 @@ import threading
 import time
 from pathlib import Path
 
-from aimscope_agent.host.live import now
+from aimscope_agent.host.live import now as own
 from aimscope_agent.intake.capture import open_live
 from aimscope_agent.intake.capture_filter import narrowed, traffic_filter
 from aimscope_agent.intake.pcap import Capture
 from aimscope_agent.ledger import LedgerError
 from aimscope_agent.recognise import Recogniser
+from aimscope_agent.service.clock import of_child
 from aimscope_agent.service.desk import Desk, clean
 from aimscope_agent.service.frames import SLICE, Task
 from aimscope_agent.service.knowledge import curtain, open_catalogue
@@ -37,6 +38,7 @@ class _Traffic:
         catalogue = open_catalogue(Path(task.trust), desk.notice)
         matcher = Matcher(catalogue)
         self._task = task
+        self._now = of_child(own, task.ahead)
         self._desk = desk
         self._kept = curtain(task.config, task.key)
         self._recogniser = Recogniser(matcher, curtain=self._kept)
@@ -47,11 +49,11 @@ class _Traffic:
             uid=task.uid,
             sequence=task.sequence,
             mode=MODE,
-            started=now(),
+            started=self._now(),
             catalogue=catalogue.version,
             policy=task.policy,
         )
-        self._telling = Telling(desk, self._record, time.monotonic(), now())
+        self._telling = Telling(desk, self._record, time.monotonic(), self._now())
         self._source = ", ".join(task.config.gateway.interfaces)
         self._dissector.names.source = self._source
 
@@ -69,11 +71,11 @@ class _Traffic:
         with self._turn:
             self._dissector.finish()
         self._hand_over()
-        self._telling.tell(self._looks(capture), now())
+        self._telling.tell(self._looks(capture), self._now())
 
     def _packet(self, at: float, link: int, data: bytes, size: int) -> None:
         with self._turn:
-            self._dissector.packet(at, link, data, size)
+            self._dissector.packet(at - self._task.ahead, link, data, size)
 
     def _observed(self, made: Observation) -> None:
         self._recogniser.take(made)
@@ -81,8 +83,8 @@ class _Traffic:
     def _tell(self, capture: Capture) -> None:
         while not self._over.wait(_EVERY):
             self._hand_over()
-            if self._telling.is_due(time.monotonic(), now()):
-                self._telling.tell(self._looks(capture), now())
+            if self._telling.is_due(time.monotonic(), self._now()):
+                self._telling.tell(self._looks(capture), self._now())
 
     def _hand_over(self) -> None:
         """What cannot be kept now is kept later."""
@@ -105,7 +107,7 @@ class _Traffic:
         with self._turn:
             told = coverage(self._dissector, (look,), self._veil)
         self._record.looked(told)
-        return looks_of(told, EMITS, self._task.sequence, now())
+        return looks_of(told, EMITS, self._task.sequence, self._now())
 
     def _veil(self, device: str) -> str:
         return self._kept.veiled(Observation("dns.query", {}, asset=device)).asset
