@@ -167,6 +167,11 @@ class Reading:
         return list(self.connection.execute(query.order_by(c.score.desc(), c.id)))
 
     @cached_property
+    def raised(self) -> set[tuple[str, str]]:
+        """Services and units of which there is a finding: evidence was strong enough, and nobody ignores it there."""
+        return {(row.service, row.unit) for row in self.findings}
+
+    @cached_property
     def standings(self) -> dict[str, Standing]:
         """Where those findings stand now."""
         return decisions.standings(self.connection, [row.id for row in self.findings], now=self.now)

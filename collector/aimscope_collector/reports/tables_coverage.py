@@ -117,7 +117,7 @@ def _agents(reading: Reading) -> Iterator[Sequence[Value]]:
         .where(c.enrolled_at < reading.until, c.replaced_by.is_(None), reading.view.within(path))
         .order_by(c.uid)
     )
-    for row in reading.connection.execution_options(stream_results=True).execute(query):
+    for row in reading.connection.execute(query.execution_options(stream_results=True)):
         catalogue = msgspec.json.decode(row.versions, type=dict[str, int]).get("catalogue")
         yield (
             *(row.uid, row.pseudonym, row[2] or "(no unit)", row.platform or None, row.version or None, catalogue),
@@ -189,7 +189,7 @@ def _runs(reading: Reading) -> Iterator[Sequence[Value]]:
         .where(c.finished >= reading.since, c.finished < reading.until, reading.view.within(path))
         .order_by(c.agent, c.uid)
     )
-    for row in reading.connection.execution_options(stream_results=True).execute(query):
+    for row in reading.connection.execute(query.execution_options(stream_results=True)):
         yield (
             *(f"{row.who}/{row.uid}", row.who, row.mode, moment(row.started), moment(row.finished)),
             *("complete" if row.complete else "not complete: see blind spots", row.sightings, row.catalogue),

@@ -7,7 +7,6 @@ import datetime
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -17,7 +16,7 @@ from aimscope_collector.reports.cells import Value
 from aimscope_collector.reports.period import day_of, number_of, seconds_of
 from aimscope_collector.reports.tables import Reading, Table, Use, columns, version_at
 from aimscope_collector.reports.tables_coverage import NO_LIST, latest_list, looks_by_month, parts
-from aimscope_collector.reports.tables_reconciliation import Result, judged, matched, unseen
+from aimscope_collector.reports.tables_reconciliation import Result, judged, of_no_catalogue, unseen
 from aimscope_collector.reports.tables_review import first_decision
 from aimscope_collector.rules import Rules
 from aimscope_collector.store import actions, inventories
@@ -72,15 +71,13 @@ class Measures:
             self._rules[number] = Rules(content, list(self._reading.given.services.values()))
         return self._rules[number]
 
-    @cached_property
-    def _judged(self) -> set[tuple[str, str]]:
-        return judged(self._reading)
-
-    def results(self, uses: Iterable[Use], at: int) -> Counter[Result]:
-        """Uses of which there is a finding, by how they stood to the inventory in force at a moment."""
+    def results(self, uses: Iterable[Use], at: int, since: int, until: int) -> Counter[Result]:
+        """What was judged between two moments, by how it stood to the inventory in force at a third."""
         rules, today = self.rules_at(at), day_of(at)
-        counted = (use for use in uses if use.service and (use.service, use.unit) in self._judged)
-        return Counter(matched(rules, use, today).result for use in counted)
+        found = Counter(judged(self._reading, rules, use, today).result for use in uses if use.service)
+        found.update(result for _, result in of_no_catalogue(self._reading, since, until))
+        del found["in use, not judged"]
+        return found
 
     def overdue(self, at: int) -> int:
         """Rows of the inventory, and settled decisions about findings, whose review day had passed at a moment."""
@@ -134,7 +131,7 @@ def _measures(reading: Reading) -> Iterator[Sequence[Value]]:
     looked = looks_by_month(reading)
     for month in measures.months():
         first, last = number_of(day_of(month.start)), number_of(day_of(month.end - 1))
-        results = measures.results(reading.used_between(first, last), month.end - 1)
+        results = measures.results(reading.used_between(first, last), month.end - 1, month.start, month.end)
         total, shadow = results.total(), sum(results[one] for one in _SHADOW)
         inventory = measures.rules_at(month.end - 1).inventory is not None
         hours, waiting = measures.triage(month)
@@ -153,7 +150,7 @@ def figures(reading: Reading) -> list[Figure]:
     """What a management review looks at, over the whole period."""
     measures = Measures(reading)
     end = reading.end - 1
-    results = measures.results(reading.used, reading.as_of)
+    results = measures.results(reading.used, reading.as_of, reading.since, reading.until)
     total, shadow = results.total(), sum(results[one] for one in _SHADOW)
     fleet = parts(reading)
     known, looked = sum(part[1] for part in fleet), sum(part[3] for part in fleet)
@@ -179,7 +176,7 @@ def figures(reading: Reading) -> list[Figure]:
             value=f"{shadow} of {total} ({_share(shadow, total)})" if total and judges else None,
             absent=no_inventory if not judges else "nothing was judged",
             how="Services by unit that were seen and not registered, or prohibited, of all that were judged.",
-            table="reconciliation",
+            table="reconciliation-summary",
         ),
         Figure(
             id="F03",

@@ -37,7 +37,6 @@ _ORDER: Final[tuple[Value, ...]] = (
     "in use, not judged",
 )
 _OPEN: Final = ("unreviewed", "under_review", "escalated")
-COUNT_AS_REGISTERED: Final = "registered, in use"
 NOT_JUDGED: Final = "in use, not judged"
 _NO_ROW: Final = "no row"
 
@@ -73,9 +72,20 @@ def matched(rules: Rules, use: Use, today: datetime.date) -> Matched:
     return Matched("registered, in use" if registered else "unregistered, in use", label, why, owner)
 
 
-def judged(reading: Reading) -> set[tuple[str, str]]:
-    """Services and units of which there is a finding: evidence was strong enough, and nobody ignores it there."""
-    return {(row.service, row.unit) for row in reading.findings}
+def judged(reading: Reading, rules: Rules, use: Use, today: datetime.date) -> Matched:
+    """The same, but for what raised no finding and no row names: that is not judged."""
+    said = matched(rules, use, today)
+    known = (use.service, use.unit) in reading.raised or said.row not in ("", _NO_ROW)
+    return said if known else Matched(NOT_JUDGED, said.row, _why_not(reading, use), "")
+
+
+def of_no_catalogue(reading: Reading, since: int, until: int) -> list[tuple[sa.Row[Any], Result]]:
+    """Findings about what looks like AI and is in no catalogue, seen between two moments, and the result for each."""
+    return [
+        (row, "registered, in use" if row.verdict == "authorised" else "unregistered, in use")
+        for row in reading.findings
+        if not row.service and row.last is not None and row.last >= since and (row.first or row.last) < until
+    ]
 
 
 def _reconciliation(reading: Reading) -> list[Sequence[Value]]:
@@ -99,12 +109,10 @@ def _rows(reading: Reading) -> Iterator[Sequence[Value]]:
         if not use.service:
             continue
         found = by_use.get((use.service, use.unit))
-        said = matched(reading.rules, use, today)
-        result = said.result if found is not None or said.row not in ("", _NO_ROW) else NOT_JUDGED
-        why = said.why if result != NOT_JUDGED else _why_not(reading, use)
+        said = judged(reading, reading.rules, use, today)
         yield (
-            *(f"{use.service}@{use.unit or '-'}", result, reading.name_of(use.service), use.service),
-            *(use.unit or "(no unit)", said.row if said.row != _NO_ROW else None, why),
+            *(f"{use.service}@{use.unit or '-'}", said.result, reading.name_of(use.service), use.service),
+            *(use.unit or "(no unit)", said.row if said.row not in ("", _NO_ROW) else None, said.why),
             *(_standing(reading, found) if found is not None else (None, None, None, None)),
             *(said.owner or None, day(use.first), day(use.last), use.days),
             *(reading.view.count(use.assets), reading.view.count(use.subjects)),
@@ -138,17 +146,13 @@ def _standing(reading: Reading, row: sa.Row[Any]) -> tuple[Value, ...]:
 
 
 def _unknown(reading: Reading) -> Iterator[Sequence[Value]]:
-    """What looks like AI and is in no catalogue: a finding each."""
-    for row in reading.findings:
-        if not row.service and row.last is not None and row.last >= reading.since:
-            registered = row.verdict == "authorised"
-            yield (
-                *(row.id, COUNT_AS_REGISTERED if registered else "unregistered, in use", row.name, "in no catalogue"),
-                *(row.unit or "(no unit)", row.row or None, " ".join(msgspec.json.decode(row.reasons))),
-                *(_standing(reading, row)),
-                *(None, reading.view.day(row.first), reading.view.day(row.last), None),
-                *(reading.view.count(row.assets), reading.view.count(row.subjects)),
-            )
+    for row, result in of_no_catalogue(reading, reading.since, reading.until):
+        yield (
+            *(row.id, result, row.name, None, row.unit or "(no unit)", row.row or None),
+            *(" ".join(msgspec.json.decode(row.reasons)), *_standing(reading, row)),
+            *(None, reading.view.day(row.first), reading.view.day(row.last), None),
+            *(reading.view.count(row.assets), reading.view.count(row.subjects)),
+        )
 
 
 def _not_seen(reading: Reading) -> Iterator[Sequence[Value]]:
@@ -254,7 +258,7 @@ TABLES: Final = (
             ("id", "Row"),
             ("result", "Result"),
             ("name", "Service"),
-            ("service", "Catalogue id", "none"),
+            ("service", "Catalogue id", "in no catalogue"),
             ("unit", "Unit"),
             ("row", "Inventory row", "no row"),
             ("why", "Why"),

@@ -42,7 +42,7 @@ def _accounts(reading: Reading) -> Iterator[Sequence[Value]]:
 def _log(reading: Reading) -> Iterator[Sequence[Value]]:
     c = AUDIT.c
     query = sa.select(AUDIT).where(c.at >= reading.since, c.at < reading.until).order_by(c.sequence)
-    for row in reading.connection.execution_options(stream_results=True).execute(query):
+    for row in reading.connection.execute(query.execution_options(stream_results=True)):
         yield (
             *(str(row.sequence), moment(row.at), row.actor or None, row.action, row.object or None, row.facts),
             *(row.previous, row.hash),

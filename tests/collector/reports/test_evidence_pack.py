@@ -125,11 +125,14 @@ def test_coverage_has_a_denominator_only_where_a_list_was_imported(
 def test_measures_and_figures_count_what_tables_list(opened: Opened) -> None:
     months = {row["month"]: row for row in opened.rows("measures")}
     november = months["2026-11"]
-    assert (november["uses"], november["unregistered"], november["shadow_ratio"]) == (2, 2, "100.0 %")
+    assert (november["uses"], november["unregistered"], november["shadow_ratio"]) == (3, 3, "100.0 %")
     assert (november["raised"], november["decisions"], november["median_hours_to_decision"]) == (3, 1, 24.0)
     assert months["2026-09"]["shadow_ratio"] is None
     figures = {row["id"]: row["value"] for row in opened.rows("figures")}
     assert figures["F01"] == len({row["service"] for row in opened.rows("reconciliation") if "@" in row["id"]})
+    counts = {row["result"]: row["rows"] for row in opened.rows("reconciliation-summary")}
+    assert counts == {"prohibited, in use": 1, "unregistered, in use": 2, "registered, not seen": 1}
+    assert figures["F02"] == "3 of 3 (100.0 %)"
     assert figures["F04"] == "7 of 9 (77.8 %)"
     assert figures["F07"] == "24"
     assert figures["F08"] == "nothing was registered by a decision in the period"

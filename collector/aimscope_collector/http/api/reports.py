@@ -7,14 +7,13 @@ import hashlib
 import shutil
 import tempfile
 import threading
-from pathlib import Path
-from typing import Annotated, Any, Final
+from collections.abc import Iterator
+from typing import IO, Annotated, Final
 
 import msgspec
-from litestar import Response, get
-from litestar.background_tasks import BackgroundTask
+from litestar import get
 from litestar.params import PathParameter, QueryParameter
-from litestar.response import File as FileResponse
+from litestar.response import Stream
 
 from aimscope_collector import reports
 from aimscope_collector.feeds import FeedsError
@@ -22,13 +21,14 @@ from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import From, To
 from aimscope_collector.http.problems import Failed, not_found
 from aimscope_collector.reports import Asked, File, Refused, Report
-from aimscope_collector.reports.making import Source, make
+from aimscope_collector.reports.making import Source, folder_of_its_own, make
 from aimscope_collector.reports.period import as_of, period_of
 from aimscope_collector.store import audit
 from aimscope_collector.store.database import writing
 
 _AT_ONCE: Final = threading.BoundedSemaphore(2)
 _PATIENCE: Final = 30.0
+_BLOCK: Final = 1 << 18
 ReportName = Annotated[str, PathParameter(max_length=64, pattern=r"^[a-z0-9-]+$")]
 Form = Annotated[str | None, QueryParameter(max_length=16, description="One of the report's forms; else the first.")]
 Unit = Annotated[str, QueryParameter(max_length=256, description="Only this unit and those below it.")]
@@ -91,7 +91,6 @@ def _described(report: Report) -> Described:
     opt={"needs": "reports:read"},
     sync_to_thread=True,
     tags=["reports"],
-    media_type="application/octet-stream",
 )
 def make_report(
     given: Here,
@@ -103,7 +102,7 @@ def make_report(
     at: AsOf = None,
     unit: Unit = "",
     options: Options = None,
-) -> Response[Any]:
+) -> Stream:
     """Make a report from what is known at this moment, and send its file. Big ones take up to a minute."""
     report = reports.reports().get(name)
     if report is None:
@@ -119,7 +118,6 @@ def make_report(
     )
     if not _AT_ONCE.acquire(timeout=_PATIENCE):
         raise Failed(429, "too-fast", "Other reports are being made at this moment: try again in a minute.")
-    folder = Path(tempfile.mkdtemp(prefix="aimscope-report-"))
     try:
         since, until = period_of(first, last, now=now)
         asked = Asked(
@@ -130,27 +128,22 @@ def make_report(
             form=form or report.forms[0],
             options=_options(options or []),
         )
-        file = make(report, asked, who=who, source=source, folder=folder)
-        path, digest = _kept(file, folder)
+        with folder_of_its_own() as folder:
+            file = make(report, asked, who=who, source=source, folder=folder)
+            content, size, digest = _kept(file)
         _note(given, who, report, asked, digest)
     except Refused as error:
-        shutil.rmtree(folder, ignore_errors=True)
         raise Failed(422, "refused", str(error)) from None
     except FeedsError as error:
-        shutil.rmtree(folder, ignore_errors=True)
         raise Failed(409, "no-key", f"The report cannot be signed: {error}.") from None
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     finally:
         _AT_ONCE.release()
-    return FileResponse(
-        path=path,
-        filename=file.name,
-        media_type=file.content_type,
-        headers={"x-content-sha256": digest},
-        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
-    )
+    headers = {
+        "content-length": str(size),
+        "content-disposition": f'attachment; filename="{file.name}"',
+        "x-content-sha256": digest,
+    }
+    return Stream(_pieces(content), media_type=file.content_type, headers=headers)
 
 
 def _options(several: list[str]) -> dict[str, str]:
@@ -163,15 +156,25 @@ def _options(several: list[str]) -> dict[str, str]:
     return found
 
 
-def _kept(file: File, folder: Path) -> tuple[Path, str]:
-    """Where the file is, and its SHA-256."""
-    path = folder / file.name
+def _kept(file: File) -> tuple[IO[bytes], int, str]:
+    """The file's content, its size and its SHA-256. It has no name on disk: it goes when nobody reads it any more."""
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 - read after this has returned
     if isinstance(file.content, bytes):
-        path.write_bytes(file.content)
+        kept.write(file.content)
     else:
-        path = file.content
-    with path.open("rb") as content:
-        return path, hashlib.file_digest(content, "sha256").hexdigest()
+        with file.content.open("rb") as content:
+            shutil.copyfileobj(content, kept, _BLOCK)
+    size = kept.tell()
+    kept.seek(0)
+    digest = hashlib.file_digest(kept, "sha256").hexdigest()
+    kept.seek(0)
+    return kept, size, digest
+
+
+def _pieces(content: IO[bytes]) -> Iterator[bytes]:
+    with content:
+        while piece := content.read(_BLOCK):
+            yield piece
 
 
 def _note(given: Here, who: Who, report: Report, asked: Asked, digest: str) -> None:
