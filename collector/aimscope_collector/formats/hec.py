@@ -17,7 +17,10 @@ OPTIONS: Final[Mapping[str, str]] = {"index": "", "source": "aimscope", "sourcet
 
 
 def render(event: Event, given: Mapping[str, str]) -> bytes:
-    """One object. ``fields`` are indexed fields, for fast searches: flat, as Splunk demands."""
+    """One object. ``fields`` are indexed fields, for fast searches: flat, as Splunk demands.
+
+    None is called as a field of the event is: a search would see its value twice.
+    """
     options = settled(given, OPTIONS)
 
     def write(cut: Event) -> bytes:
@@ -29,7 +32,6 @@ def render(event: Event, given: Mapping[str, str]) -> bytes:
                 "event_uid": cut.uid,
                 "event_type": cut.type,
                 "signature_id": signature(cut),
-                "severity": cut.severity,
                 "finding_uid": cut.finding.uid if cut.finding else "",
             },
         }
@@ -58,7 +60,6 @@ FORMAT = Format(
         ("fields.event_uid", "uid"),
         ("fields.event_type", "type"),
         ("fields.signature_id", "type and verdict, or status"),
-        ("fields.severity", "severity"),
         ("fields.finding_uid", "finding.uid"),
         *((f"event.{path}", name) for name, path in PATHS.items()),
     ),

@@ -79,7 +79,7 @@ def test_hostile_texts_stay_within_one_record_of_bounded_size(name: str, options
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(texts=st.lists(st.text(max_size=300), min_size=1, max_size=3), number=st.integers(0, len(EVENTS) - 1))
 def test_any_text_stays_within_one_record(name: str, options: dict[str, str], texts: list[str], number: int) -> None:
     form = format_named(name)
@@ -89,6 +89,7 @@ def test_any_text_stays_within_one_record(name: str, options: dict[str, str], te
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)
 @given(
     text=st.one_of(st.text(min_size=1, max_size=400), st.sampled_from([text for text in HOSTILE if len(text) < 999]))
 )

@@ -50,6 +50,7 @@ def test_hec_has_metadata_flat_fields_and_the_event() -> None:
         assert set(one) == {"time", "host", "index", "source", "sourcetype", "fields", "event"}
         assert (one["time"], one["host"], one["index"]) == (event.at, "aimscope.example.com", "ai")
         assert all(isinstance(value, str) for value in one["fields"].values())
+        assert not set(one["fields"]) & set(one["event"])  # else a search sees the value twice
         assert one["fields"]["event_uid"] == one["event"]["uid"] == event.uid
     assert "index" not in json.loads(records("hec")[0])
 
