@@ -51,6 +51,15 @@ def test_every_product_has_a_readme_that_says_what_was_tested() -> None:
             refuse_unknown(["scan", "host", *words[1:]] if words[:1] == ["scan"] else words)
 
 
+def test_commands_of_the_page_exist() -> None:
+    page = (FOLDER.parents[1] / "docs" / "siem.md").read_text("utf-8")
+    lines = re.findall(r"^\s*aimscope ([^#\n]+)", page, re.MULTILINE)
+    assert len(lines) >= 4
+    for line in lines:
+        words = line.split()
+        refuse_unknown(["scan", "host", *words[1:]] if words[1].startswith("-") else words)
+
+
 def resources() -> tuple[dict[str, Any], dict[str, Any]]:
     template = json.loads((FOLDER / "sentinel" / "azuredeploy.json").read_text("utf-8"))
     table, rule = template["resources"]
