@@ -7,7 +7,7 @@ nobody can be worked out from the totals.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,8 @@ from aimscope_collector.store import privacy
 NAME: Final = "awareness"
 COLUMNS: Final = ("service", "name", "stands", "unit", "people", "computers", "last_seen")
 OTHERS: Final = "(small units together)"
+UNKNOWN: Final = "not known"
+"""No account was seen: a name in traffic is a machine's."""
 TOLD: Final = (
     "aimscope keeps no record of who was told: it offers texts of notices, and somebody sends them. Keep that record "
     "where training is recorded, and name it in the evidence pack."
@@ -61,24 +63,36 @@ def _of_service(reading: Reading, rows: list[sa.Row[Any]], least: int) -> list[L
         computers[row.unit] = max(computers[row.unit], row.assets)
     counted = {unit: min(people[unit] or computers[unit], computers[unit] or people[unit]) for unit in people}
     shown = broken_down(counted, least)
-    units = [(unit or "(no unit)", people[unit], computers[unit]) for unit in shown.shown]
-    hidden = [unit for unit in counted if unit not in shown.shown and counted[unit]]
+    groups: dict[str, tuple[str, ...]] = {unit or "(no unit)": (unit,) for unit in shown.shown}
+    hidden = tuple(unit for unit in counted if unit not in shown.shown and counted[unit])
     if hidden:
-        units.append((OTHERS, sum(people[unit] for unit in hidden), sum(computers[unit] for unit in hidden)))
-    several = {status for row in rows if (status := words.status(row.verdict, reading.standings[row.id].state))}
-    last = max((row.last for row in rows if row.last is not None), default=None)
+        groups[OTHERS] = hidden
     return [
-        Line(
-            service=rows[0].service,
-            name=rows[0].name,
-            stands=words.PLAIN[words.worst(several)],
-            unit=unit,
-            people=_told(some, least),
-            computers=_told(machines, least),
-            last_seen=reading.view.day(last) or "",
-        )
-        for unit, some, machines in units
+        _line(reading, label, [row for row in rows if row.unit in units], people, computers, least)
+        for label, units in groups.items()
     ]
+
+
+def _line(
+    reading: Reading,
+    label: str,
+    rows: list[sa.Row[Any]],
+    people: Mapping[str, int],
+    computers: Mapping[str, int],
+    least: int,
+) -> Line:
+    units = {row.unit for row in rows}
+    several = {status for row in rows if (status := words.status(row.verdict, reading.standings[row.id].state))}
+    some, machines = sum(people[unit] for unit in units), sum(computers[unit] for unit in units)
+    return Line(
+        service=rows[0].service,
+        name=rows[0].name,
+        stands=words.PLAIN[words.worst(several)],
+        unit=label,
+        people=_told(some, least) if some or not machines else UNKNOWN,
+        computers=_told(machines, least),
+        last_seen=reading.view.day(max((row.last for row in rows if row.last is not None), default=None)) or "",
+    )
 
 
 def _told(number: int, least: int) -> int | str:

@@ -6,8 +6,9 @@ What was seen in the period, with how it stands. No names of people or devices: 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -23,37 +24,45 @@ NAME: Final = "bill-of-materials"
 MOST_UNITS: Final = 200
 MOST_PIECES: Final = 20_000
 """Of one bill: what hostile machines make up is bounded."""
+MOST_ROWS: Final = 200_000
+
+
+class Seen(NamedTuple):
+    """A piece of evidence in a unit: on how many computers, and first and last when."""
+
+    service: str
+    kind: str
+    fields: str
+    computers: int
+    first: int
+    last: int
 
 
 def make(given: ReportInput) -> Sequence[File]:
     """One bill of all that is asked for; with ``zip``, one for each unit with anything in it. Raises ``Refused``."""
     reading = Reading(given)
-    wanted = given.asked.unit.strip("/")
+    seen = _seen(reading)
+    wanted = given.asked.unit.strip("/") or ", ".join(reading.view.units)
     each = [path for path in ("", *reading.units) if reading.view.whole or (path and reading.view.reaches(path))]
-    bills = [(wanted or ", ".join(reading.view.units), frozenset(each))]
-    if given.asked.form == "zip":
-        bills = [(path, frozenset((path,))) for path in _seen_in(reading)] or bills
+    bills = [(wanted, frozenset(each), _merged(seen.values()))]
+    if given.asked.form == "zip" and seen:
+        bills = [(path, frozenset((path,)), pieces) for path, pieces in sorted(seen.items())]
     if len(bills) > MOST_UNITS:
         raise Refused(f"There are {len(bills):,} units, and {MOST_UNITS} are made at once: ask for one of them.")
     version: Version = "1.7" if given.asked.options.get("spec") == "1.7" else "1.6"
     files: list[File] = []
-    for path, several in bills:
-        bill = written(_unit(reading, path, several), version, now=given.now, made_by=given.version)
+    for path, paths, pieces in bills:
+        if len(pieces) > MOST_PIECES:
+            raise Refused(f"More than {MOST_PIECES:,} different things were seen: ask for a unit or a shorter period.")
+        unit = _unit(reading, path, paths, pieces)
         name = f"{_file_name(path, len(files))}.cdx.json" if given.asked.form == "zip" else f"{NAME}.cdx.json"
-        files.append(File(name, bill.encode()))
+        files.append(File(name, written(unit, version, now=given.now, made_by=given.version).encode()))
     return files
 
 
 def _file_name(path: str, number: int) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", path.casefold()).strip("-")[:60] or "no-unit"
     return f"{NAME}-{number + 1:03}-{slug}"
-
-
-def _seen_in(reading: Reading) -> list[str]:
-    device = ASSET.alias("device")
-    path = sa.func.coalesce(UNIT.c.path, "")
-    query = sa.select(path).distinct().select_from(_joined(device)).where(*_within(reading), reading.view.within(path))
-    return sorted(reading.connection.execute(query).scalars())
 
 
 def _joined(device: sa.FromClause) -> sa.Join:
@@ -74,15 +83,14 @@ def _within(reading: Reading) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _unit(reading: Reading, path: str, paths: frozenset[str]) -> Unit:
+def _unit(reading: Reading, path: str, paths: frozenset[str], pieces: Sequence[Seen]) -> Unit:
     findings = [row for row in reading.findings if row.unit in paths and row.present]
-    names = {row.service: row.name for row in findings if row.service}
     return Unit(
         path=path,
         organisation=reading.inventory.organisation.name if reading.inventory else "",
-        pieces=tuple(_pieces(reading, paths)),
-        services={id_: service for id_, service in reading.given.services.items() if id_},
-        names=names,
+        pieces=tuple(_piece(reading, seen) for seen in pieces),
+        services=reading.given.services,
+        names={row.service: row.name for row in findings if row.service},
         verdicts={(row.service, row.condition): row.verdict for row in findings},
         states={row.service: reading.standings[row.id].state for row in findings if not row.condition},
         rows={row.service: row.row for row in findings if row.row},
@@ -90,34 +98,59 @@ def _unit(reading: Reading, path: str, paths: frozenset[str]) -> Unit:
     )
 
 
-def _pieces(reading: Reading, paths: Iterable[str]) -> Iterable[Piece]:
+def _seen(reading: Reading) -> dict[str, list[Seen]]:
+    """What was seen in each unit: read once, however many bills are made of it. Raises ``Refused``."""
     device = ASSET.alias("device")
     path = sa.func.coalesce(UNIT.c.path, "")
     query = (
         sa.select(
-            *(EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields),
+            *(path, EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields),
             sa.func.count(device.c.id.distinct()),
             sa.func.min(SIGHTING.c.first - AGENT.c.clock_skew),
             sa.func.max(SIGHTING.c.last - AGENT.c.clock_skew),
         )
         .select_from(_joined(device).join(EVIDENCE, EVIDENCE.c.id == SIGHTING.c.evidence))
-        .where(*_within(reading), path.in_(sorted(paths)), EVIDENCE.c.withdrawn.is_(sa.false()))
-        .group_by(EVIDENCE.c.id, EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields)
-        .order_by(EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields)
-        .limit(MOST_PIECES + 1)
+        .where(*_within(reading), reading.view.within(path), EVIDENCE.c.withdrawn.is_(sa.false()))
+        .group_by(path, EVIDENCE.c.id, EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields)
+        .order_by(EVIDENCE.c.service, EVIDENCE.c.kind, EVIDENCE.c.fields, path)
+        .limit(MOST_ROWS + 1)
     )
     rows = reading.connection.execute(query).all()
-    if len(rows) > MOST_PIECES:
-        raise Refused(f"More than {MOST_PIECES:,} different things were seen: ask for one unit, or a shorter period.")
-    for service, kind, fields, computers, first, last in rows:
-        yield Piece(
-            service=service,
-            kind=kind,
-            fields=dict(msgspec.json.decode(fields)),
-            computers=str(reading.view.count(computers)),
-            first=reading.view.day(min(first, reading.now)) or "",
-            last=reading.view.day(min(last, reading.now)) or "",
+    if len(rows) > MOST_ROWS:
+        raise Refused(f"More than {MOST_ROWS:,} things were seen: ask for a unit, or for a shorter period.")
+    found: dict[str, list[Seen]] = defaultdict(list)
+    for unit, *rest in rows:
+        found[unit].append(Seen(*rest))
+    return found
+
+
+def _merged(several: Iterable[Sequence[Seen]]) -> list[Seen]:
+    """The same of all units together: a device is in one of them."""
+    found: dict[tuple[str, str, str], Seen] = {}
+    for seen in (one for some in several for one in some):
+        key = (seen.service, seen.kind, seen.fields)
+        known = found.get(key)
+        found[key] = (
+            seen
+            if known is None
+            else seen._replace(
+                computers=known.computers + seen.computers,
+                first=min(known.first, seen.first),
+                last=max(known.last, seen.last),
+            )
         )
+    return [found[key] for key in sorted(found)]
+
+
+def _piece(reading: Reading, seen: Seen) -> Piece:
+    return Piece(
+        service=seen.service,
+        kind=seen.kind,
+        fields=dict(msgspec.json.decode(seen.fields)),
+        computers=str(reading.view.count(seen.computers)),
+        first=reading.view.day(min(seen.first, reading.now)) or "",
+        last=reading.view.day(min(seen.last, reading.now)) or "",
+    )
 
 
 REPORT: Final = Report(

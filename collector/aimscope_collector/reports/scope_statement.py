@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from aimscope_collector.reports import File, Report, ReportInput, papers
+from aimscope_collector.reports.charts import clean
 from aimscope_collector.reports.period import day_of
 from aimscope_collector.reports.scope_statement_content import PLACES, Outside, Statement, statement
 from aimscope_collector.reports.tables import Reading
@@ -39,6 +40,7 @@ def make(given: ReportInput) -> Sequence[File]:
         places=PLACES,
         to_write=TO_WRITE,
         some=some,
+        clean=clean,
         version=given.version,
     )
     return papers.files(NAME, given.asked.form, page)
@@ -46,7 +48,7 @@ def make(given: ReportInput) -> Sequence[File]:
 
 def some(units: Sequence[str]) -> str:
     """The first few units, and how many more."""
-    named = ", ".join(unit or "no unit" for unit in units[:_SHOWN])
+    named = ", ".join(clean(unit) or "no unit" for unit in units[:_SHOWN])
     return named if len(units) <= _SHOWN else f"{named} and {len(units) - _SHOWN:,} more"
 
 

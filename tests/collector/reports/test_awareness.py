@@ -44,6 +44,17 @@ def test_a_single_small_group_is_not_told_even_to_who_sees_evidence(database: sa
     assert table(database) == [("chatgpt", OTHERS, "fewer than 5", "fewer than 5")]
 
 
+def test_how_it_stands_is_told_of_each_unit_and_people_only_where_accounts_were_seen(database: sa.Engine) -> None:
+    fleet = Planted(database)
+    for unit in ("eng", "sales"):
+        for each in range(5):
+            fleet.saw(fleet.agent(f"{unit}{each}", unit), "cursor", "application", id="dpkg:cursor")
+    fleet.reconcile(inventory(use(services=("cursor",), units=("eng",))))
+    text = made(database, "awareness", "csv")["awareness.csv"].decode("utf-8-sig")
+    said = {row["unit"]: (row["stands"], row["people"], row["computers"]) for row in csv.DictReader(io.StringIO(text))}
+    assert said == {"eng": ("authorised", "not known", "5"), "sales": ("authorised, but not here", "not known", "5")}
+
+
 def test_units_limit_it(database: sa.Engine) -> None:
     planted(database, sales=8, ops=6)
     assert table(database, who=whom("viewer", units=("ops",))) == [("chatgpt", "ops", "6", "6")]
