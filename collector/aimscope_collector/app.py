@@ -72,6 +72,7 @@ class Collector(msgspec.Struct, frozen=True, kw_only=True):
                 try:
                     yield
                 finally:
+                    self.exporter.stop()
                     await asyncio.to_thread(self.background.stop)
                     await asyncio.to_thread(self.exporter.end)
         finally:

@@ -22,7 +22,8 @@ import pytest
 import sqlalchemy as sa
 
 from aimscope_collector.deliver.carrying import Carrier
-from aimscope_collector.deliver.exporter import Destination, Exporter, Stamp
+from aimscope_collector.deliver.destination import Destination, Stamp
+from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.deliver.file import File
 from aimscope_collector.deliver.https import Https
 from aimscope_collector.deliver.posting import Poster

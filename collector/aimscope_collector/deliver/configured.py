@@ -27,8 +27,8 @@ from aimscope_collector.deliver.declared import (
     SyslogTo,
     WebhookTo,
 )
+from aimscope_collector.deliver.destination import Destination
 from aimscope_collector.deliver.entra import Entra
-from aimscope_collector.deliver.exporter import Destination
 from aimscope_collector.deliver.file import File
 from aimscope_collector.deliver.https import Credential, Fixed, Https
 from aimscope_collector.deliver.posting import Poster

@@ -12,7 +12,8 @@ from nacl.public import PrivateKey
 
 from aimscope_collector import keys
 from aimscope_collector.deliver.configured import Configured, DestinationsError, read
-from aimscope_collector.deliver.exporter import Destination, Exporter, Names, Stamp
+from aimscope_collector.deliver.destination import Destination, Stamp
+from aimscope_collector.deliver.exporter import Exporter, Names
 from aimscope_collector.services import Service
 from aimscope_collector.store import audit, events_of_agents, events_of_devices, events_of_findings, settings
 from aimscope_collector.store.database import writing

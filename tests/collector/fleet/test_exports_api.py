@@ -14,7 +14,8 @@ from nacl.public import PrivateKey
 from aimscope_collector import keys
 from aimscope_collector.deliver.carrying import Refused
 from aimscope_collector.deliver.configured import Configured, DestinationsError
-from aimscope_collector.deliver.exporter import Destination, Exporter
+from aimscope_collector.deliver.destination import Destination
+from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.deliver.telling import begin, exporter, keep_up, look
 from aimscope_collector.store import audit, exports, journal
 from aimscope_collector.store.database import writing

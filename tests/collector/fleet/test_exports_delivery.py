@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from aimscope_collector import keys
 from aimscope_collector.deliver import Failure
 from aimscope_collector.deliver.carrying import Batch, Refused, TooLarge, cut
-from aimscope_collector.deliver.exporter import MOST_REFUSED, Destination, Exporter, Stamp
+from aimscope_collector.deliver.destination import Destination, Stamp
+from aimscope_collector.deliver.exporter import Exporter
+from aimscope_collector.deliver.rounds import MOST_REFUSED
 from aimscope_collector.events import DeviceFacts, Event
 from aimscope_collector.formats import Format, lines
 from aimscope_collector.store import exports, journal
@@ -379,6 +382,43 @@ def test_two_collectors_do_not_deliver_to_one_destination_at_once(export: Export
     export.clock.now += 1  # the first one died
     assert other.round("siem").sent == 1
     assert (first.got, second.got) == (names("a.1 b.1"), ["c.1"])
+
+
+def test_two_collectors_that_try_all_the_time_send_everything_once_and_in_order(export: Export) -> None:
+    receiver = Receiver(most_records=3)
+    several = [export.made(receiver, holder=holder) for holder in ("one", "other", "third")]
+    written = threading.Event()
+
+    def deliver(exporter: Exporter) -> None:
+        while not written.is_set():
+            exporter.round("siem")
+        exporter.round("siem")
+        exporter.end()
+
+    threads = [threading.Thread(target=deliver, args=(one,)) for one in several]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        export.tell(f"f{number % 7}")
+    written.set()
+    for thread in threads:
+        thread.join()
+    for one in several:
+        one.round("siem")
+        one.end()
+    assert receiver.got == [f"f{number % 7}.{number // 7 + 1}" for number in range(60)]
+
+
+def test_a_collector_that_ends_stops_after_the_batch_at_hand(export: Export) -> None:
+    receiver = Receiver(most_records=2)
+    exporter = export.made(receiver)
+    export.tell(*"abcdef")
+    receiver.fails = lambda _: exporter.stop()
+    assert exporter.round("siem").sent == 2
+    exporter.end()
+    other = Receiver()
+    export.made(other, holder="other").round("siem")
+    assert other.got == names("c.1 d.1 e.1 f.1")
 
 
 def test_a_collector_that_lost_its_lease_while_it_sent_moves_nothing(export: Export) -> None:

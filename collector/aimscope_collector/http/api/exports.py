@@ -10,7 +10,8 @@ from litestar import get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from aimscope_collector.deliver.configured import DestinationsError
-from aimscope_collector.deliver.exporter import Destination, Exporter, Shown
+from aimscope_collector.deliver.destination import Destination, Shown
+from aimscope_collector.deliver.exporter import Exporter
 from aimscope_collector.formats import formats
 from aimscope_collector.http.given import Given, Here, Who
 from aimscope_collector.http.paging import Cursor, Limit, cursor_of, read_cursor

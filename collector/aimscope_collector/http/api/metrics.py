@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from aimscope_collector.deliver.configured import DestinationsError
-from aimscope_collector.deliver.exporter import Destination
+from aimscope_collector.deliver.destination import Destination
 from aimscope_collector.http.given import Given, Here
 from aimscope_collector.store import exports, journal
 from aimscope_collector.store.tables.fleet import AGENT, EPOCH
