@@ -127,7 +127,7 @@ def test_the_api_and_the_agents_routes_keep_their_bounds(tmp_path: Path) -> None
     founded(tmp_path / "c")
     with served(tmp_path / "c") as (_, port), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         assert client.get("/api/v1/health").json()["status"] == "ok"
-        assert client.get("/").status_code == 404
+        assert client.get("/").headers["location"] == "/login?next=%2F"
         assert client.post("/v1/ingest", content=b"x").status_code == 401
         with socket.create_connection(("127.0.0.1", port)) as slow:
             slow.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n")
