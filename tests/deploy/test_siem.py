@@ -53,8 +53,9 @@ def test_every_product_has_a_readme_that_says_what_was_tested() -> None:
 
 def test_commands_of_the_page_exist() -> None:
     page = (FOLDER.parents[1] / "docs" / "siem.md").read_text("utf-8")
-    lines = re.findall(r"^\s*aimscope ([^#\n]+)", page, re.MULTILINE)
-    assert len(lines) >= 4
+    (block,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    lines = re.findall(r"^\s*aimscope ([^#\n]+)", block, re.MULTILINE)
+    assert len(lines) == 4
     for line in lines:
         words = line.split()
         refuse_unknown(["scan", "host", *words[1:]] if words[1].startswith("-") else words)
