@@ -64,7 +64,7 @@ FORMAT = Format(
     reference="https://www.rfc-editor.org/rfc/rfc5424",
     notes="Received by syslog-ng, and read back by syslog-rfc5424-parser. The number after aimscope@ is "
     f"{EXAMPLE}, the one for documentation (RFC 5612), until the option pen names your organisation's. Texts are in "
-    "UTF-8; the byte order mark that RFC 5424 asks for is written with bom=yes, as many receivers show it. A record has "
+    "UTF-8; the byte order mark RFC 5424 asks for is written with bom=yes, as some receivers show it. A record has "
     "at most 8,000 bytes.",
     record_bytes=LARGEST,
     mapping=(
