@@ -70,7 +70,7 @@ def _head(kind: str, found: BlockList, *, now: int, catalogue: str) -> bytes:
     made = datetime.datetime.fromtimestamp(now, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     where = f"unit {found.unit} and those below" if found.unit else "the whole organisation"
     lines = [
-        f"AI services that are prohibited for {where}: {len(found.blocked):,} domains.",
+        f"Domains of AI services that are prohibited for {where}: {len(found.blocked):,} in all.",
         f"Made by aimscope on {made} with catalogue {catalogue[:12]}. Make it anew when decisions change.",
         _HOW[kind],
     ]
