@@ -12,7 +12,8 @@ import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.collector.fleet.test_app import served
+from tests.collector.fleet.oidc_provider import CLIENT, SECRET, running
+from tests.collector.fleet.test_app import free_port, served
 from tests.collector.fleet.test_backup import founded
 from tests.end_to_end.browser import chromium
 
@@ -190,3 +191,48 @@ def test_an_administrators_first_day(tmp_path: Path, browser: Any) -> None:
     stored = (tmp_path / "c" / "collector.db").read_bytes()
     for clear in (NEW, password, code.secret, *recovery, *(one.replace("-", "") for one in recovery)):
         assert clear.encode() not in stored
+
+
+OIDC = """
+issuer: {issuer}
+client_id: {client}
+client_secret_file: oidc.secret
+address: http://127.0.0.1:{port}
+label: Acme
+groups:
+  reviewers: {{roles: [reviewer]}}
+"""
+
+
+def test_logging_in_elsewhere(tmp_path: Path, browser: Any) -> None:
+    made = founded(tmp_path / "c")
+    port = free_port()
+    with running(lambda: int(time.time())) as provider:
+        (tmp_path / "c" / "oidc.secret").write_text(SECRET)
+        (tmp_path / "c" / "oidc.secret").chmod(0o600)
+        (tmp_path / "c" / "oidc.yaml").write_text(OIDC.format(issuer=provider.issuer, client=CLIENT, port=port))
+        with served(tmp_path / "c", "--listen", f"127.0.0.1:{port}"):
+            ann = Person(browser, f"http://127.0.0.1:{port}")
+            ann.page.goto("/findings?verdict=prohibited")
+            ann.look(tmp_path, "login-elsewhere")
+            assert not ann.page.is_visible("[name=password]"), "a password is for an emergency"
+            ann.page.get_by_role("link", name="Log in with Acme").click()
+            assert ann.path == "/findings?verdict=prohibited"
+            ann.page.goto("/account")
+            assert "ann" in ann.text()
+            ann.page.click(".menu summary")
+            ann.press("Log out")
+            assert ann.page.get_by_role("link", name="Log out of Acme too").is_visible()
+            ann.look(tmp_path, "logged-out")
+            provider.person = {"preferred_username": "ann", "groups": ["football"]}
+            ann.page.get_by_role("link", name="Log in with Acme").click()
+            assert "None of your groups" in ann.text()
+            ann.page.click("summary")
+            ann.fill(name="admin", password=made.password)
+            ann.press("Log in")
+            assert ann.path == "/account/password"
+            ann.fill(password=made.password, new=NEW, again=NEW)
+            ann.press("Change the password")
+            ann.page.goto("/audit?action=login.")
+            assert "login.break_glass" in ann.text()
+            assert ann.troubles == []
