@@ -278,6 +278,20 @@ def test_several_are_decided_at_once_or_none(api: Api, fleet: Planted, somebody:
     assert state(api, finding(api, "apac", "")) == "unreviewed"
 
 
+def test_what_was_decided_meanwhile_stops_a_decision_about_several(
+    api: Api, fleet: Planted, somebody: Callable[..., Browser]
+) -> None:
+    ann, bo = somebody("ann", "reviewer"), somebody("bo", "reviewer")
+    ticked = re.findall(r'name="finding" value="([^"]+)"', ann.open("/findings?text=cursor"))
+    assert {one.partition(" ")[0] for one in ticked} == {finding(api), finding(api, "apac")}
+    bo.open(f"/findings/{finding(api)}")
+    bo.send(f"/findings/{finding(api)}/decide", action="register", reason="It is fine.", where="unit")
+    ann.send("/findings/decide", finding=ticked, action="prohibit", reason="No.", where="unit")
+    assert ann.status == 409
+    assert "registered by bo" in ann.text
+    assert (state(api, finding(api)), state(api, finding(api, "apac"))) == ("registered", "unreviewed")
+
+
 def test_a_reviewer_of_one_unit_decides_for_it_alone(
     api: Api, fleet: Planted, somebody: Callable[..., Browser]
 ) -> None:

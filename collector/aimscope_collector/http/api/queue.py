@@ -13,8 +13,9 @@ from litestar.params import FromQuery, QueryParameter
 from aimscope_collector.findings import VERDICTS, Level, Verdict
 from aimscope_collector.http.api._findings import Filter, level_of, limited
 from aimscope_collector.http.given import Here, Who
-from aimscope_collector.http.paging import From, Name, Period, To, span
+from aimscope_collector.http.paging import MOST, From, Name, Period, To, span
 from aimscope_collector.review import STATES, State
+from aimscope_collector.store import decisions
 from aimscope_collector.store.tables.review import FINDING
 
 _MOST: Final = 2_000
@@ -33,6 +34,12 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[str, ...]
     categories: tuple[str, ...]
     assignees: tuple[str, ...]
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """``Standing.version`` by finding."""
+
+    versions: dict[str, str]
 
 
 @get("/findings/counts", opt={"needs": "findings:read"}, sync_to_thread=True, tags=["findings"])
@@ -89,9 +96,23 @@ def count_findings(
         )
 
 
+@get("/findings/versions", opt={"needs": "findings:read"}, sync_to_thread=True, tags=["findings"])
+def list_versions(
+    given: Here,
+    who: Who,
+    finding: Annotated[list[str], QueryParameter(max_items=MOST, description="Ids, each a parameter of its own.")],
+) -> Versions:
+    """What a decision about several findings sends back, so that none that was taken meanwhile is overlooked."""
+    query = limited(sa.select(FINDING.c.id).where(FINDING.c.id.in_(finding)), who)
+    with given.engine.connect() as connection:
+        known = list(connection.execute(query).scalars())
+        found = decisions.standings(connection, known, now=given.now())
+    return Versions({id_: standing.version for id_, standing in found.items()})
+
+
 def _values(connection: sa.Connection, who: Who, column: sa.Column[Any]) -> tuple[str, ...]:
     query = limited(sa.select(column).distinct().where(column != "").order_by(column).limit(_MOST), who)
     return tuple(connection.execute(query).scalars())
 
 
-ROUTES: Final = (count_findings,)
+ROUTES: Final = (count_findings, list_versions)

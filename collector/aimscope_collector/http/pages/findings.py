@@ -11,7 +11,7 @@ from aimscope_collector.findings import VERDICTS, Level
 from aimscope_collector.http.api._findings import Found, Order
 from aimscope_collector.http.api.deciding import Decide, DecideMany, decide_many
 from aimscope_collector.http.api.findings import list_findings
-from aimscope_collector.http.api.queue import Queue, count_findings
+from aimscope_collector.http.api.queue import Queue, count_findings, list_versions
 from aimscope_collector.http.frame import shown
 from aimscope_collector.http.frame.asking import ask
 from aimscope_collector.http.frame.forms import Form, Sent
@@ -67,10 +67,14 @@ def findings(given: Here, who: Who, frame: shown.Here) -> Response[str]:
     order = asked.one_of("order", ORDERS) or "risk"
     page = ask(list_findings, given, who, **wanted, order=order, limit=_ROWS, cursor=asked.text("cursor") or None)
     counts = ask(count_findings, given, who, **wanted)
+    known: dict[str, str] = {}
+    if page.items and who.may("findings:decide"):
+        known = ask(list_versions, given, who, finding=[one.id for one in page.items]).versions
     kept = {name: value for name in FILTERS if (value := frame.query.get(name))}
     return frame.show(
         "findings/queue.html",
         page=page,
+        versions=known,
         counts=counts,
         order=order,
         choices=_choices(counts),
@@ -140,13 +144,15 @@ def decision_of(sent: Sent, **fixed: object) -> Decide:
 
 @post("/findings/decide", opt={"needs": "findings:decide"}, sync_to_thread=True, status_code=303)
 def decide_several(given: Here, who: Who, form: Form) -> Redirect:
-    """One decision for every finding that is ticked, all or none."""
+    """One decision for every finding that is ticked, all or none; each as it stood when the page was made."""
     ticked = form.all("finding")
     if not ticked:
         raise Failed(400, "malformed", "Nothing is ticked: tick the findings that you decide.")
+    several = [each.partition(" ") for each in ticked]
     data = DecideMany(
-        findings=ticked,
+        findings=tuple(id_ for id_, _, _ in several),
         decision=decision_of(form),
+        versions={id_: version for id_, _, version in several if version},
     )
     ask(decide_many, given, who, data=data)
     return shown.go("/findings", **_back(form), done="findings_decided", n=len(ticked))
