@@ -36,42 +36,47 @@ def _versions(reading: Reading) -> Iterator[Sequence[Value]]:
 
 
 def _changes(reading: Reading) -> Iterator[Sequence[Value]]:
+    for feed in ("catalogue", "overlay"):
+        yield from _changes_of(reading, feed)
+
+
+def _changes_of(reading: Reading, feed: str) -> Iterator[Sequence[Value]]:
     c = FEED.c
-    query = sa.select(c.version, c.created_at).where(c.name == "catalogue", c.created_at < reading.until)
+    query = sa.select(c.version, c.created_at).where(c.name == feed, c.created_at < reading.until)
     versions = list(reading.connection.execute(query.order_by(c.version)))[-_MOST:]
     before: dict[str, Entry] | None = None
     for row in versions:
-        after = _entries(reading, row.version)
-        when = moment(row.created_at)
+        after = _entries(reading, feed, row.version)
+        about = (feed, row.version, moment(row.created_at))
         if after is None:
-            yield f"{row.version}-unreadable", row.version, when, "cannot be compared", None, None
+            yield f"{feed}-{row.version}-unreadable", *about, "cannot be compared", None, None
         elif before is None:
-            yield f"{row.version}-first", row.version, when, f"{len(after):,} services to begin with", None, None
+            yield f"{feed}-{row.version}-first", *about, f"{len(after):,} services to begin with", None, None
         else:
             for change, service, name in _differences(before, after):
-                yield f"{row.version}-{service}", row.version, when, change, service, name
+                yield f"{feed}-{row.version}-{service}", *about, change, service, name
         before = after
 
 
-def _entries(reading: Reading, version: int) -> dict[str, Entry] | None:
+def _entries(reading: Reading, feed: str, version: int) -> dict[str, Entry] | None:
     c = FEED.c
-    query = sa.select(c.body).where(c.name == "catalogue", c.version == version)
+    query = sa.select(c.body).where(c.name == feed, c.version == version)
     try:
         found = bundle.unpack(bytes(reading.connection.execute(query).scalar_one()))
     except ValueError:  # of a format that this version of aimscope does not read
         return None
-    return {entry.signature.id: entry for entry in found}
+    return {entry.id: entry for entry in found}
 
 
 def _differences(before: dict[str, Entry], after: dict[str, Entry]) -> Iterator[tuple[str, str, str]]:
     for service in sorted(before.keys() | after.keys()):
         old, new = before.get(service), after.get(service)
         if old is None and new is not None:
-            yield "added", service, new.signature.name
+            yield "added", service, new.name
         elif new is None and old is not None:
-            yield "removed", service, old.signature.name
+            yield "removed", service, old.name
         elif old != new and new is not None:
-            yield "changed", service, new.signature.name
+            yield "changed", service, new.name
 
 
 TABLES: Final = (
@@ -97,11 +102,13 @@ TABLES: Final = (
     Table(
         name="catalogue-changes",
         title="Change log of the catalogue",
-        says=f"What each of the last {_MOST} versions changed: services added, removed or described otherwise.",
+        says=f"What each of the last {_MOST} versions changed, of the catalogue and of the organisation's own services "
+        "over it: services added, removed or described otherwise.",
         item=1,
         controls=("42001:6.3", "42001:8.1", "27001:A.8.32"),
         columns=columns(
             ("id", "Row"),
+            ("feed", "What"),
             ("version", "Version"),
             ("offered", "Offered"),
             ("change", "Change"),

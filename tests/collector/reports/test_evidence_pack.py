@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+import msgspec
 import pypdf
 import pytest
 import sqlalchemy as sa
@@ -14,10 +15,12 @@ from aimscope_collector.reports import Refused, report_named
 from aimscope_collector.reports.cells import BEGIN_FORMULAS
 from aimscope_collector.reports.controls import by_id, mapping
 from aimscope_collector.reports.evidence_pack import TABLES
-from aimscope_collector.store import inventories
+from aimscope_collector.store import feeds, inventories
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.tables import METADATA
 from aimscope_collector.store.tables.people import AUDIT
+from aimscope_signatures import bundle
+from aimscope_signatures.catalogue import Catalogue
 from tests.collector.example import inventory, use
 from tests.collector.fleet.planted import DAY, DOOR, NOW
 from tests.collector.reports.evidence_planted import AUDITOR, FORMULA, SCRIPT, Opened, pack, plant
@@ -253,6 +256,29 @@ def test_an_empty_collector_makes_a_pack_that_says_that_there_is_nothing(databas
     assert found.about["inventory_version"] is None
     assert "There is no managed device: nothing could be looked at." in found.page
     assert "No inventory was in force on that day." in found.page
+
+
+def test_the_change_log_names_what_came_went_and_was_described_otherwise(database: sa.Engine, tmp_path: Path) -> None:
+    one, two, three, *_ = bundle.shipped()
+    renamed = msgspec.structs.replace(two, name="Renamed")
+    versions = [Catalogue((one, two), "1"), Catalogue((renamed, three), "2")]
+    bodies = [("catalogue", bundle.pack(version)) for version in versions]
+    bodies += [("overlay", bundle.pack(versions[0])), ("overlay", b"of another format")]
+    with writing(database) as connection:
+        for number, (name, body) in enumerate(bodies, 1):
+            feeds.publish(
+                connection, name=name, version=number, envelope="e", body=body, now=NOW - DAY, expires_at=NOW + DAY
+            )
+    rows = Opened(pack(database, tmp_path / "pack.zip")).rows("catalogue-changes")
+    said = {(row["feed"], row["version"], row["service"]): row["change"] for row in rows}
+    assert said == {
+        ("catalogue", 1, None): "2 services to begin with",
+        ("catalogue", 2, one.id): "removed",
+        ("catalogue", 2, two.id): "changed",
+        ("catalogue", 2, three.id): "added",
+        ("overlay", 3, None): "2 services to begin with",
+        ("overlay", 4, None): "cannot be compared",
+    }
 
 
 def test_every_control_of_annex_a_is_in_the_statement_and_the_mapping_says_whose_it_is(opened: Opened) -> None:
