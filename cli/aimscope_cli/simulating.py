@@ -16,6 +16,7 @@ import msgspec
 
 from aimscope_cli.output import Failure
 from aimscope_collector.simulate.days import events, ledger_of, reaches
+from aimscope_collector.simulate.looks import looks, run
 from aimscope_collector.simulate.plan import Event, Fleet, Machine
 from aimscope_collector.simulate.totals import Book
 from aimscope_signatures import wire
@@ -64,6 +65,8 @@ class _Agent:
         self.digest = hashlib.sha256(f"{run} {machine.name}".encode()).hexdigest()
         self.book = Book(f"{self.uid}-ledger")
         self.enrolled = False
+        self.looked = -1
+        """The latest day of which it said how well it could look."""
         self.last = b""
 
 
@@ -93,6 +96,7 @@ class Player:
         self._tell = tell
         self._trust = trust
         self._heard = 0.0
+        self._today = 0
         self._agents: dict[tuple[int, int], _Agent] = {}
         self._images = {one.unit: one for one in fleet.machines if one.role == "image"}
         self.played = Played()
@@ -122,6 +126,7 @@ class Player:
         ahead = {machine.number: next(life[machine.number], None) for machine in machines}
         await self._all([(one, 0) for one in self._images.values()], "images", self._enrol_first)
         for day in range(plan.days):
+            self._today = day
             jobs: list[tuple[Machine, int]] = []
             for machine in machines:
                 entry = ahead[machine.number]
@@ -222,7 +227,7 @@ class Player:
     async def _report(self, agent: _Agent) -> None:
         rng = random.Random(f"wire {self._fleet.plan.seed} {agent.machine.number} {agent.book.sequence}")  # noqa: S311
         for report in agent.book.reports(self._now + agent.machine.skew):
-            body = msgspec.json.encode(report)
+            body = msgspec.json.encode(self._with_looks(report, agent))
             pace = await self._post("/v1/ingest", body, agent)
             if rng.random() < _REPEATED:
                 await self._again(body, agent)
@@ -234,6 +239,23 @@ class Player:
             self.played.reports += 1
             self.played.rows += len(report.cells)
         agent.book.settle()
+
+    def _with_looks(self, report: wire.Report, agent: _Agent) -> wire.Report:
+        """The first report of a day says how well the machine could look on it."""
+        if agent.looked == self._today:
+            return report
+        agent.looked = self._today
+        machine, plan = agent.machine, self._fleet.plan
+        scan = run(
+            machine,
+            plan,
+            self._today,
+            report.sequence,
+            uid=f"{agent.uid}-{report.sequence}",
+            sightings=len(report.cells),
+        )
+        told = looks(machine, plan, self._today, report.sequence)
+        return msgspec.structs.replace(report, looks=told, runs=(scan,))
 
     async def _again(self, body: bytes, agent: _Agent) -> None:
         await self._post("/v1/ingest", body, agent)

@@ -14,6 +14,7 @@ from aimscope_collector.simulate.totals import Total, truth
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, EPOCH
 from aimscope_collector.store.tables.review import FINDING
 from aimscope_collector.store.tables.sightings import EVIDENCE, SIGHTING, SUBJECT
+from aimscope_signatures.kinds import IDENTITIES
 
 _TOLD: Final = 20
 _AT_ONCE: Final = 500
@@ -48,10 +49,11 @@ class Verdict(msgspec.Struct, kw_only=True):
 
 
 def unjudged(connection: sa.Connection) -> int:
-    """Services of which something was reported, and of which there is no finding yet."""
+    """Services of which more than a weak sign was reported, and of which there is no finding yet."""
     found = sa.select(FINDING.c.service).where(FINDING.c.present == 1)
+    better = sa.select(SIGHTING.c.evidence).where(SIGHTING.c.identity > IDENTITIES.index("low")).distinct()
     reported = sa.select(sa.func.count(sa.distinct(EVIDENCE.c.service)))
-    wanted = reported.where(EVIDENCE.c.service != "", EVIDENCE.c.service.not_in(found))
+    wanted = reported.where(EVIDENCE.c.service != "", EVIDENCE.c.service.not_in(found), EVIDENCE.c.id.in_(better))
     return connection.execute(wanted).scalar_one()
 
 
