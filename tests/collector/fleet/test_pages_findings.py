@@ -106,7 +106,9 @@ def test_the_queue_shows_what_fits_and_says_what_to_do_where_nothing_does(
 
 
 def test_before_anything_is_found_the_page_says_how_to_begin(api: Api, somebody: Callable[..., Browser]) -> None:
-    assert "aimscope scan" in somebody("ann", "reviewer").open("/findings")
+    assert "Nothing was found yet" in somebody("ann", "reviewer").open("/findings")
+    assert "Set up an agent" not in somebody("vic", "viewer").open("/findings")
+    assert 'href="/fleet">Set up an agent' in somebody("sec", "security").open("/findings")
 
 
 def test_the_file_has_what_the_queue_has(api: Api, fleet: Planted, somebody: Callable[..., Browser]) -> None:
