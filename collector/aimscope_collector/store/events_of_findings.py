@@ -90,10 +90,10 @@ def tell_counters(connection: sa.Connection, *, now: int, budget: int) -> list[E
 
     At most ``budget`` such events a day, of all findings.
     """
+    journal.hold(connection)
     left = budget - journal.counters_today(connection, now=now)
     if left <= 0:
         return []
-    journal.hold(connection)
     today = now - now % _DAY
     about = TOLD.c.about == sa.literal(PREFIX) + FINDING.c.id
     query = (

@@ -221,6 +221,7 @@ def trim(connection: sa.Connection, *, now: int, filters: dict[str, Filter], mos
 
     Returns how many went: call it until there are none.
     """
+    hold(connection)  # so that two collectors do not count the same loss
     old = sa.select(JOURNAL.c.id).where(JOURNAL.c.at < now - LONGEST).order_by(JOURNAL.c.id).limit(_STEP)
     ids = list(connection.execute(old).scalars())
     if not ids:
