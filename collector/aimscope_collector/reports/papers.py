@@ -40,8 +40,8 @@ def pdf(page: str) -> bytes:
     Nothing is fetched: what the page shows is in it. The same page gives the same bytes.
     """
     try:
-        from weasyprint import HTML  # type: ignore[import-untyped]  # noqa: PLC0415 - takes a second, and Pango
-        from weasyprint.urls import URLFetcher  # type: ignore[import-untyped]  # noqa: PLC0415
+        from weasyprint import HTML  # noqa: PLC0415 - takes a second, and Pango
+        from weasyprint.urls import URLFetcher  # noqa: PLC0415
     except (ImportError, OSError) as error:
         raise Refused(_NO_PDF.format(why=f"WeasyPrint or Pango is not installed ({type(error).__name__})")) from None
     document = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols=())).render()
