@@ -74,7 +74,7 @@ class Site:
                 connection.execute(FINDING.update().where(FINDING.c.id == id_).values(**values))
                 self.known["finding"] = id_
             audit.record(connection, at=NOW, actor=HOSTILE[0], action="x.y", about=HOSTILE[1], facts={"a": HOSTILE[2]})
-        self.known |= {"agent": "u-1", "service": "chatgpt"}
+        self.known |= {"agent": "u-1", "service": "chatgpt", "account": "1"}
         for text in HOSTILE[:7]:
             self.api.send(f"/findings/{self.known['finding']}/comments", everybody, {"text": text})
         decision = {"action": "escalate", "reason": HOSTILE[0], "question": HOSTILE[1]}
