@@ -286,6 +286,7 @@ def test_a_file_is_looked_at_before_it_is_kept(api: Api, somebody: Callable[...,
     assert after is not None
     assert [(one.id, one.status) for one in after.systems] == [("R-1", "prohibited"), ("R-2", "approved")]
     assert after.systems[0].owner == HOSTILE
+    assert after.organisation == inventory().organisation  # a spreadsheet says nothing of it, and takes nothing away
 
 
 def test_a_file_counts_from_the_day_that_was_given(api: Api, somebody: Callable[..., Browser]) -> None:

@@ -14,7 +14,15 @@ from litestar.response import Redirect
 from aimscope_collector.http.api import entries as api
 from aimscope_collector.http.api.entries import Change
 from aimscope_collector.http.api.findings import show_finding
-from aimscope_collector.http.api.inventory import Preview, Versions, list_versions, previewed, put_file, read
+from aimscope_collector.http.api.inventory import (
+    Preview,
+    Versions,
+    list_versions,
+    previewed,
+    put_file,
+    read,
+    show_inventory,
+)
 from aimscope_collector.http.frame import shown
 from aimscope_collector.http.frame.asking import ask
 from aimscope_collector.http.frame.forms import Form, Sent
@@ -23,8 +31,11 @@ from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.pages import _use
 from aimscope_collector.http.pages.inventory import field_label
 from aimscope_collector.http.problems import Failed
+from aimscope_collector.inventory.model import Inventory
 
 _KINDS: Final = ("yaml", "yml", "json", "csv", "xlsx")
+_ENTRIES_ONLY: Final = ("csv", "xlsx")
+"""Spreadsheets have no place for whose inventory it is, weights and wrong detections: those stay as they were."""
 _MOST_CHANGED: Final = 50
 Key = Annotated[str, QueryParameter(max_length=4_100)]
 
@@ -100,11 +111,11 @@ def choose_file(frame: shown.Here) -> Response[str]:
 
 
 @post("/inventory/import", opt={"needs": "inventory:write"}, status_code=200)
-async def look_at(given: Here, frame: shown.Here, form: Form) -> Response[str]:
+async def look_at(given: Here, who: Who, frame: shown.Here, form: Form) -> Response[str]:
     """What a file would change, before it does."""
     try:
         name, kind, body = await _file(form)
-        found = await anyio.to_thread.run_sync(_looked_at, given, body, kind)
+        found = await anyio.to_thread.run_sync(_looked_at, given, who, body, kind)
     except Failed as error:
         return frame.show("inventory/import.html", status=error.status, problem=error)
     preview, content = found
@@ -131,9 +142,15 @@ async def _file(form: Sent) -> tuple[str, str, bytes]:
     return name, "yaml" if kind == "yml" else kind, body
 
 
-def _looked_at(given: Here, body: bytes, kind: str) -> tuple[Preview, str]:
+def _looked_at(given: Here, who: Who, body: bytes, kind: str) -> tuple[Preview, str]:
     """The preview, and the content as JSON for the form that keeps it. Raises ``Failed``."""
     content, said = read(body, kind)
+    latest = _newest(given, who)
+    if kind in _ENTRIES_ONLY and latest:
+        before: Inventory = ask(show_inventory, given, who, number=latest)
+        content = msgspec.structs.replace(
+            content, organisation=before.organisation, ignores=before.ignores, risk=before.risk
+        )
     return previewed(given, content, said), msgspec.json.encode(content).decode()
 
 
