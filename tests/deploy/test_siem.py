@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ from tests.collector.formats.shared import EVENTS, EXPORTS, records
 from tests.deploy.commands import refuse_unknown
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "siem"
-PLACES = "/usr/sbin:/usr/bin:/usr/local/sbin"
+PLACES = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
 RSYSLOG = shutil.which("rsyslogd", path=PLACES)
 SYSLOG_NG = shutil.which("syslog-ng", path=PLACES)
 SORTS = (
