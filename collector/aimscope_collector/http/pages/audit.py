@@ -9,32 +9,26 @@ from litestar import Response, get
 from aimscope_collector.http.api.records import list_audit, verify_audit
 from aimscope_collector.http.frame import shown
 from aimscope_collector.http.frame.asking import ask
+from aimscope_collector.http.frame.queried import queried
 from aimscope_collector.http.given import Here, Who
-from aimscope_collector.http.paging import Cursor, From, Name, To
+from aimscope_collector.http.paging import Cursor
 
 _ROWS: Final = 100
 
 
 @get("/audit", opt={"needs": "audit:read"}, sync_to_thread=True)
-def audit(
-    given: Here,
-    who: Who,
-    frame: shown.Here,
-    actor: Name = None,
-    action: Name = None,
-    first: From = None,
-    last: To = None,
-    cursor: Cursor = None,
-) -> Response[str]:
+def audit(given: Here, who: Who, frame: shown.Here, cursor: Cursor = None) -> Response[str]:
     """Entries, the latest first."""
+    asked = queried(frame)
+    action = asked.name("action")
     found = ask(
         list_audit,
         given,
         who,
-        actor=actor or None,
-        action=action or None,
-        first=first,
-        last=last,
+        actor=asked.name("actor"),
+        action=f"{action}." if action and "." not in action else action,  # login: all that begins with it
+        first=asked.day("from"),
+        last=asked.day("to"),
         limit=_ROWS,
         cursor=cursor,
     )
