@@ -40,7 +40,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     category: str = ""
     domains: tuple[str, ...] = ()
     own_domains: tuple[str, ...] = ()
-    """Of ``domains``, those that are the service's own with all below: not single hosts of a domain that others share."""
+    """Of ``domains``, those that are the service's own with all below: no single hosts of domains that others share."""
     part_of: str = ""
     """Id of the service it is a part of."""
     aliases: tuple[str, ...] = ()

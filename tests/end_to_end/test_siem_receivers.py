@@ -328,7 +328,7 @@ class Moody:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
-        self.http.handle_error = lambda *_: None  # type: ignore[method-assign,assignment]
+        self.http.handle_error = lambda *_: None  # type: ignore[method-assign]
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
 

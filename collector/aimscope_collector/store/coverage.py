@@ -141,7 +141,8 @@ def fleet(connection: sa.Connection, *, now: int, within: int) -> list[Part]:
 def list_imported_at(connection: sa.Connection) -> int | None:
     """When a list of devices was last imported; without one, devices that have no agent are in no denominator."""
     query = sa.select(sa.func.max(AUDIT.c.at)).where(AUDIT.c.action == "asset.import")
-    return connection.execute(query).scalar_one()
+    found: int | None = connection.execute(query).scalar_one()
+    return found
 
 
 class Silent(msgspec.Struct, frozen=True):

@@ -34,8 +34,8 @@ _ID: Final = 16
 class Logins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How people log in: when sessions end, and which roles need a second factor.
 
-    A second factor is everybody's own choice to begin with: required from the start it would stop whoever tries the collector
-    on one machine, without a phone at hand. Whoever runs a fleet requires it of admin and security.
+    A second factor is everybody's own choice to begin with: required from the start it would stop whoever tries the
+    collector on one machine, without a phone at hand. Whoever runs a fleet requires it of admin and security.
     """
 
     idle_minutes: Annotated[int, msgspec.Meta(ge=5, le=720)] = 30

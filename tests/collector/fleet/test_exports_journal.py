@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from aimscope_collector.alerts import AlertPolicy
-from aimscope_collector.events import Event
+from aimscope_collector.events import Event, EventType
 from aimscope_collector.inventory.model import Inventory
 from aimscope_collector.reconciling import Knowledge, Reconciler
 from aimscope_collector.store import (
@@ -250,7 +250,7 @@ def test_coverage_that_is_lost_and_returns() -> None:
     assert changes(2, 0) == []  # two machines are no fleet
     [lost] = changes(100, 70)
     assert (lost.event.activity, lost.said, lost.counts) == ("create", "lost", "100")
-    known = {"sensor:dns": journal.Told(1, lost.said, lost.counts, NOW)}
+    known = {"sensor:dns": journal.Told(1, lost.said or "", lost.counts or "", NOW)}
     assert changes(70, 60, known) == []
     assert changes(60, 79, known) == []
     [back] = changes(70, 95, known)
@@ -357,7 +357,7 @@ def test_filters(database: sa.Engine, wanted: Filter, expected: str) -> None:
     ]
     with writing(database) as connection:
         for name, verdict, risk, unit in rows:
-            type_ = "ai.coverage" if name == "f" else "ai.finding"
+            type_: EventType = "ai.coverage" if name == "f" else "ai.finding"
             event = Event(uid="", type=type_, activity="update", at=NOW)
             journal.append(
                 connection, [Draft(about=name, event=event, said="", verdict=verdict, risk=risk, unit=unit)], now=NOW

@@ -45,7 +45,8 @@ HOSTILE = (
 
 def poisoned(event: Event, text: str) -> Event:
     """The event with that text wherever a text of somebody's may stand: also in the names of fields."""
-    return _poisoned(event, text)
+    found: Event = _poisoned(event, text)
+    return found
 
 
 def _poisoned(value: Any, text: str) -> Any:

@@ -102,7 +102,7 @@ def test_any_text_comes_back_as_the_documentation_says(name: str, text: str) -> 
 def test_an_event_with_nothing_but_what_it_needs_is_a_record(name: str) -> None:
     form = format_named(name)
     for kind in ("ai.finding", "ai.observation", "ai.inventory", "ai.agent.health", "ai.coverage", "ai.audit"):
-        bare = Event(uid="e-1", type=kind, activity="create", at=0)  # type: ignore[arg-type]
+        bare = Event(uid="e-1", type=kind, activity="create", at=0)
         assert seen_by_a_receiver(name, form.body([form.render(bare, {})])) == 1
 
 

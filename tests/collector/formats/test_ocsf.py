@@ -183,5 +183,5 @@ def test_the_check_notices_what_is_wrong() -> None:
 
 def test_bare_events_are_valid() -> None:
     for kind in ("ai.finding", "ai.observation", "ai.coverage", "ai.audit"):
-        bare = Event(uid="e-1", type=kind, activity="create", at=0)  # type: ignore[arg-type]
+        bare = Event(uid="e-1", type=kind, activity="create", at=0)
         check_event(json.loads(format_named("ocsf").render(bare, {})), "1.5.0")

@@ -24,7 +24,7 @@ def once(
 ) -> None:
     """Deliver what waits now, also where it failed a moment ago.
 
-    Syslog confirms nothing: it is waited for that the connection lives on for a while. Exit status 3 where a destination
+    Syslog confirms nothing: it is waited for that the connection lives on. Exit status 3 where a destination
     fails.
     """
     from urllib.parse import quote
