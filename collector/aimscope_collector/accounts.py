@@ -83,6 +83,17 @@ An administrator runs the collector: deciding, seeing devices and asking for nam
 it says so.
 """
 
+WHOLE: Final = frozenset(
+    {
+        *("accounts:write", "settings:write", "policy:write", "catalogue:write"),
+        *("exports:read", "exports:write", "metrics:read", "privacy:read"),
+        *("people:reveal", "people:approve", "people:access", "people:erase"),
+    }
+)
+"""What is the whole organisation's: an account with limits has none of it, or it could take its limits away, or see
+what is beyond them. People belong to no unit, so that whoever reveals or erases has to be without limits, too.
+"""
+
 MOST_ROLES: Final = len(PERMISSIONS)
 SHORTEST_PASSWORD: Final = 12
 LONGEST_PASSWORD: Final = 256
@@ -117,6 +128,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a permission is given. Raises ``KeyError`` for a word that is none."""
         SCOPES[permission]  # a misspelt word must not be an answer
         if self.must_change or self.must_enrol or (self.scopes is not None and permission not in self.scopes):
+            return False
+        if self.units and permission in WHOLE:
             return False
         return permission in permissions(self.roles)
 

@@ -23,7 +23,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
-from aimscope_collector.accounts import SCOPES, Principal
+from aimscope_collector.accounts import SCOPES, WHOLE, Principal
 from aimscope_collector.http import cookies
 from aimscope_collector.http.given import Given
 from aimscope_collector.http.logging_in import logged_in, session_of
@@ -87,6 +87,8 @@ def may(who: Principal | None, needs: str) -> Failed | None:
         return Failed(403, "must-enrol", "Your role needs a second factor: set it up before anything else.")
     if needs == KNOWN or who.may(needs):
         return None
+    if who.units and needs in WHOLE:
+        return Failed(403, "forbidden", "This is the whole organisation's: your account has limits.")
     return Failed(403, "forbidden", f"This needs the permission {needs}.")
 
 

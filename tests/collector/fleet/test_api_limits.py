@@ -106,3 +106,43 @@ def test_rules_of_units(api: Api) -> None:
     assert {asset["unit"] for asset in api.get("/assets", who)["items"]} == MINE
     answer = api.client.put("/api/v1/unit-rules", headers=who, json={"items": []})
     assert answer.status_code == 403
+
+
+def test_who_has_limits_cannot_take_them_away_nor_reach_beyond(api: Api) -> None:
+    with api.engine.connect() as connection:
+        before = connection.execute(sa.text("select count(*) from account")).scalar_one()
+    limited, everybody = (
+        api.key("admin", "security", "privacy", units=("emea",)),
+        api.key("admin", "security", "privacy"),
+    )
+    made = {"name": "eve", "roles": ["admin"]}
+    asked = (
+        ("POST", "/accounts", made),
+        ("POST", "/accounts/999/roles", {"roles": ["admin"]}),
+        ("POST", "/accounts/999/reset", {}),
+        ("POST", "/accounts/999/second-factor/reset", {}),
+        ("PUT", "/policy", {}),
+        ("PUT", "/settings", {}),
+        ("PUT", "/logins", {}),
+        ("POST", "/privacy", {}),
+        ("GET", "/privacy/watch", None),
+        ("GET", "/reveals", None),
+        ("POST", "/reveals", {"pseudonym": "P-1", "role": "security", "reason": "x"}),
+        ("POST", "/people/P-1/access", {"reason": "x"}),
+        ("POST", "/people/P-1/erase", {"reason": "x"}),
+        ("GET", "/exports", None),
+        ("GET", "/exports/siem/preview", None),
+        ("POST", "/exports/siem/replay", {"since": 0}),
+        ("GET", "/metrics", None),
+        ("POST", "/inventory/preview", {"aimscope_inventory": 1}),
+    )
+    for method, path, body in asked:
+        refused = api.client.request(method, f"/api/v1{path}", headers=limited, json=body)
+        assert refused.status_code == 403, (method, path)
+        assert "limits" in refused.text or "people:reveal" in refused.text, refused.text
+        allowed = api.client.request(method, f"/api/v1{path}", headers=everybody, json=body)
+        assert allowed.status_code != 403, (method, path, allowed.text)
+    with api.engine.connect() as connection:
+        after = connection.execute(sa.text("select count(*) from account")).scalar_one()
+    assert after == before + 3, "two keys' owners, and whom the one without limits made"
+    assert "accounts:write" not in api.get("/me", limited)["permissions"]

@@ -186,8 +186,9 @@ def _whole(who: Who) -> None:
 
 
 @post("/inventory/preview", opt={"needs": "inventory:read"}, tags=["inventory"], request_max_body_size=MAX_BYTES)
-async def preview(given: Here, request: Request[Any, Any, Any], form: Form = "yaml") -> Preview:
+async def preview(given: Here, who: Who, request: Request[Any, Any, Any], form: Form = "yaml") -> Preview:
     """What a file would change, before it does. Keeps nothing."""
+    _whole(who)
     body = await request.body()
     return await anyio.to_thread.run_sync(_preview, given, body, form)
 
