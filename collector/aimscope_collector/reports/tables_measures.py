@@ -5,8 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime
 import statistics
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -14,16 +13,23 @@ import msgspec
 from aimscope_collector import review
 from aimscope_collector.reports.cells import Value
 from aimscope_collector.reports.period import day_of, number_of, seconds_of
-from aimscope_collector.reports.tables import Reading, Table, Use, columns, version_at
+from aimscope_collector.reports.tables import Reading, Table, columns, version_at
 from aimscope_collector.reports.tables_coverage import NO_LIST, latest_list, looks_by_month, parts
-from aimscope_collector.reports.tables_reconciliation import Result, judged, of_no_catalogue, unseen
+from aimscope_collector.reports.tables_reconciliation import (
+    NOT_JUDGED,
+    SHADOW,
+    judged,
+    of_no_catalogue,
+    shadow,
+    unseen,
+)
 from aimscope_collector.reports.tables_review import first_decision
 from aimscope_collector.rules import Rules
+from aimscope_collector.standing import SETTLED
 from aimscope_collector.store import actions, inventories
 
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
-_SHADOW: Final[tuple[Result, ...]] = ("unregistered, in use", "prohibited, in use")
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -71,13 +77,30 @@ class Measures:
             self._rules[number] = Rules(content, list(self._reading.given.services.values()))
         return self._rules[number]
 
-    def results(self, uses: Iterable[Use], at: int, since: int, until: int) -> Counter[Result]:
-        """What was judged between two moments, by how it stood to the inventory in force at a third."""
-        rules, today = self.rules_at(at), day_of(at)
-        found = Counter(judged(self._reading, rules, use, today).result for use in uses if use.service)
-        found.update(result for _, result in of_no_catalogue(self._reading, since, until))
-        del found["in use, not judged"]
-        return found
+    def shadow(self, month: Month) -> tuple[int, int]:
+        """Services used without anybody's decision until a month's end, and all that were judged: each once."""
+        first, last, end = number_of(day_of(month.start)), number_of(day_of(month.end - 1)), month.end - 1
+        rules, today = self.rules_at(end), day_of(end)
+        whole: set[tuple[str, str]] = set()
+        without: set[tuple[str, str]] = set()
+        found = [
+            ((use.service, ""), use.unit, judged(self._reading, rules, use, today).result)
+            for use in self._reading.used_between(first, last)
+            if use.service
+        ]
+        for row, result in of_no_catalogue(self._reading, month.start, month.end):
+            found.append((("", row.condition), row.unit, result))
+        for key, unit, result in found:
+            if result != NOT_JUDGED:
+                whole.add(key)
+                if result in SHADOW and not self._settled(key, unit, end):
+                    without.add(key)
+        return len(without), len(whole)
+
+    def _settled(self, key: tuple[str, str], unit: str, at: int) -> bool:
+        past = self._reading.past.get(key)
+        taken = [one for one in past.of(unit) if one.at <= at] if past else []
+        return review.standing(taken, unit, at).state in SETTLED
 
     def overdue(self, at: int) -> int:
         """Rows of the inventory, and settled decisions about findings, whose review day had passed at a moment."""
@@ -130,16 +153,14 @@ def _measures(reading: Reading) -> Iterator[Sequence[Value]]:
     measures = Measures(reading)
     looked = looks_by_month(reading)
     for month in measures.months():
-        first, last = number_of(day_of(month.start)), number_of(day_of(month.end - 1))
-        results = measures.results(reading.used_between(first, last), month.end - 1, month.start, month.end)
-        total, shadow = results.total(), sum(results[one] for one in _SHADOW)
+        without, total = measures.shadow(month)
         inventory = measures.rules_at(month.end - 1).inventory is not None
         hours, waiting = measures.triage(month)
         decided = sum(month.start <= one.at < month.end for one in reading.decisions)
         name = f"{month.number // 100}-{month.number % 100:02}"
         whole = month.start == seconds_of(day_of(month.start).replace(day=1)) and day_of(month.end).day == 1
         yield (
-            *(name, name, whole, total, shadow if inventory else None, _share(shadow, total) if inventory else None),
+            *(name, name, whole, total, without if inventory else None, _share(without, total) if inventory else None),
             *(sum(month.start <= row.opened_at < month.end for row in reading.findings), decided),
             *(_median(hours), waiting, _median(measures.registering(month)), looked.get(month.number)),
             measures.overdue(month.end - 1),
@@ -150,8 +171,7 @@ def figures(reading: Reading) -> list[Figure]:
     """What a management review looks at, over the whole period."""
     measures = Measures(reading)
     end = reading.end - 1
-    results = measures.results(reading.used, reading.as_of, reading.since, reading.until)
-    total, shadow = results.total(), sum(results[one] for one in _SHADOW)
+    without, total = shadow(reading)
     fleet = parts(reading)
     known, looked = sum(part[1] for part in fleet), sum(part[3] for part in fleet)
     listed = latest_list(reading) is not None
@@ -173,10 +193,11 @@ def figures(reading: Reading) -> list[Figure]:
         Figure(
             id="F02",
             title="Shadow ratio",
-            value=f"{shadow} of {total} ({_share(shadow, total)})" if total and judges else None,
+            value=f"{without} of {total} ({_share(without, total)})" if total and judges else None,
             absent=no_inventory if not judges else "nothing was judged",
-            how="Services by unit that were seen and not registered, or prohibited, of all that were judged.",
-            table="reconciliation-summary",
+            how="Different services, each once, of which a row says unregistered or prohibited, in use, and whose "
+            "disposition there is not tolerated, registered or dismissed; of all services in use that were judged.",
+            table="reconciliation",
         ),
         Figure(
             id="F03",
@@ -274,15 +295,16 @@ TABLES: Final = (
         name="measures",
         title="Measures by month",
         says="Trends over the period. How uses stood to the inventory is judged by the version in force at the end of "
-        "each month; devices there should have been in past months are not recorded, so agents are counted.",
+        "each month, and by decisions taken until then; a service counts once. Devices "
+        "there should have been in past months are not recorded, so agents are counted.",
         item=7,
         controls=("42001:9.1", "42001:A.6.2.6", "nist:MEASURE-2.4"),
         columns=columns(
             ("id", "Row"),
             ("month", "Month"),
             ("whole_month", "Whole month"),
-            ("uses", "Services by unit, judged"),
-            ("unregistered", "Not registered", "no inventory was in force"),
+            ("uses", "Services judged"),
+            ("unregistered", "Used without a decision", "no inventory was in force"),
             ("shadow_ratio", "Shadow ratio", "nothing was judged"),
             ("raised", "Findings raised"),
             ("decisions", "Decisions"),

@@ -16,6 +16,7 @@ from aimscope_collector.reports.cells import Value
 from aimscope_collector.reports.period import day_of
 from aimscope_collector.reports.tables import Reading, Table, Use, columns, day, moment
 from aimscope_collector.rules import Rules
+from aimscope_collector.standing import SETTLED
 from aimscope_collector.store.tables.review import INVENTORY
 
 Result = Literal[
@@ -37,6 +38,8 @@ _ORDER: Final[tuple[Value, ...]] = (
     "in use, not judged",
 )
 _OPEN: Final = ("unreviewed", "under_review", "escalated")
+SHADOW: Final[frozenset[Value]] = frozenset(("unregistered, in use", "prohibited, in use"))
+"""What the verdicts of ``standing.SHADOW`` come to here: no row of the inventory authorises it there."""
 NOT_JUDGED: Final = "in use, not judged"
 _NO_ROW: Final = "no row"
 
@@ -91,6 +94,13 @@ def of_no_catalogue(reading: Reading, since: int, until: int) -> list[tuple[sa.R
 def _reconciliation(reading: Reading) -> list[Sequence[Value]]:
     """What needs somebody first; within that by service and unit."""
     return sorted(_rows(reading), key=lambda row: (_ORDER.index(row[1]), str(row[2]).casefold(), str(row[0])))
+
+
+def shadow(reading: Reading) -> tuple[int, int]:
+    """Services used without anybody's decision, and all that were judged: each once, as rows of the table say it."""
+    rows = [row for row in _rows(reading) if row[1] not in ("registered, not seen", NOT_JUDGED)]
+    without = {row[3] or row[2] for row in rows if row[1] in SHADOW and row[9] not in SETTLED}
+    return len(without), len({row[3] or row[2] for row in rows})
 
 
 def _summary(reading: Reading) -> Iterator[Sequence[Value]]:

@@ -15,6 +15,7 @@ from aimscope_collector.reports import Refused, report_named
 from aimscope_collector.reports.cells import BEGIN_FORMULAS
 from aimscope_collector.reports.controls import by_id, mapping
 from aimscope_collector.reports.evidence_pack import TABLES
+from aimscope_collector.standing import SETTLED, SHADOW
 from aimscope_collector.store import feeds, inventories
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.tables import METADATA
@@ -128,14 +129,18 @@ def test_coverage_has_a_denominator_only_where_a_list_was_imported(
 def test_measures_and_figures_count_what_tables_list(opened: Opened) -> None:
     months = {row["month"]: row for row in opened.rows("measures")}
     november = months["2026-11"]
-    assert (november["uses"], november["unregistered"], november["shadow_ratio"]) == (3, 3, "100.0 %")
+    assert (november["uses"], november["unregistered"], november["shadow_ratio"]) == (3, 2, "66.7 %")
     assert (november["raised"], november["decisions"], november["median_hours_to_decision"]) == (3, 1, 24.0)
     assert months["2026-09"]["shadow_ratio"] is None
     figures = {row["id"]: row["value"] for row in opened.rows("figures")}
     assert figures["F01"] == len({row["service"] for row in opened.rows("reconciliation") if "@" in row["id"]})
     counts = {row["result"]: row["rows"] for row in opened.rows("reconciliation-summary")}
     assert counts == {"prohibited, in use": 1, "unregistered, in use": 2, "registered, not seen": 1}
-    assert figures["F02"] == "3 of 3 (100.0 %)"
+    assert figures["F02"] == "2 of 3 (66.7 %)"
+    rows = [row for row in opened.rows("reconciliation") if row["result"] != "registered, not seen"]
+    shadow = [row for row in rows if row["verdict"] in SHADOW and row["state"] not in SETTLED]
+    told = f"{len({row['name'] for row in shadow})} of {len({row['name'] for row in rows})} "
+    assert figures["F02"].startswith(told), "services as the overview counts them"
     assert figures["F04"] == "7 of 9 (77.8 %)"
     assert figures["F07"] == "24"
     assert figures["F08"] == "nothing was registered by a decision in the period"
