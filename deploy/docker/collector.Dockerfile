@@ -6,7 +6,11 @@ RUN python -m venv /opt/aimscope \
  && /opt/aimscope/bin/pip install --no-cache-dir --constraint constraints.txt '.[collector,xlsx]'
 
 FROM python:3.12-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /var/lib/aimscope --create-home aimscope
+# Pango and a font: PDF reports are drawn with them.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --home-dir /var/lib/aimscope --create-home aimscope
 COPY --from=build /opt/aimscope /opt/aimscope
 ENV PATH=/opt/aimscope/bin:$PATH AIMSCOPE_STATE=/var/lib/aimscope PYTHONUNBUFFERED=1
 USER 10001:10001

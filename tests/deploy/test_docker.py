@@ -58,6 +58,12 @@ def test_an_image_installs_what_was_tested(path: Path) -> None:
     assert all(f"\n{extra} = [" in text for extra in extras)
 
 
+def test_the_collectors_image_has_what_draws_a_pdf() -> None:
+    """WeasyPrint loads these by name when it is imported; without a font it draws boxes."""
+    last = (FOLDER / "collector.Dockerfile").read_text("utf-8").rpartition("\nFROM ")[2]
+    assert {"libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-dejavu-core"} <= set(last.split())
+
+
 @pytest.mark.parametrize("name", ["collector", "gateway"])
 def test_our_services_hold_no_privilege_they_do_not_need(name: str) -> None:
     service = services()[name]
