@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 import sqlalchemy as sa
 
-from aimscope_collector.store import audit, migrate
-from aimscope_collector.store.database import is_sqlite, writing
+from aimscope_collector.store import audit, feeds, migrate
+from aimscope_collector.store.database import connect, is_sqlite, writing
 
 SQLITE: Final = "collector.db"
 POSTGRESQL: Final = "collector.pgdump"
@@ -92,7 +92,7 @@ def check(source: Path) -> Manifest:
     return manifest
 
 
-def restore_sqlite(source: Path, folder: Path) -> Manifest:
+def restore_sqlite(source: Path, folder: Path, *, now: int) -> Manifest:
     """Put a backup into a folder that has no database yet. Raises ``BackupError``."""
     manifest = check(source)
     if manifest.database != SQLITE:
@@ -112,6 +112,7 @@ def restore_sqlite(source: Path, folder: Path) -> Manifest:
             draft.unlink()
             raise BackupError(f"the database in the backup is damaged: {found}")
         _restore_keys(source, folder, manifest)
+        _say_restored(connect(str(draft)), now)
         _flush(draft)
         draft.replace(target)
         _sync(folder)
@@ -120,7 +121,7 @@ def restore_sqlite(source: Path, folder: Path) -> Manifest:
     return manifest
 
 
-def restore_postgresql(source: Path, folder: Path, engine: sa.Engine) -> Manifest:
+def restore_postgresql(source: Path, folder: Path, engine: sa.Engine, *, now: int) -> Manifest:
     """Put a backup into an empty PostgreSQL database, and its keys into ``folder``. Raises ``BackupError``."""
     manifest = check(source)
     if manifest.database != POSTGRESQL:
@@ -133,7 +134,19 @@ def restore_postgresql(source: Path, folder: Path, engine: sa.Engine) -> Manifes
     )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _restore_keys(source, folder, manifest)
+    _say_restored(engine, now)
     return manifest
+
+
+def _say_restored(engine: sa.Engine, now: int) -> None:
+    """The database itself has to know: agents have newer versions of what it offers."""
+    try:
+        with writing(engine) as connection:
+            feeds.restored(connection, now=now)
+    except sa.exc.SQLAlchemyError as error:
+        raise BackupError(f"the backup cannot be restored: {error}") from None
+    finally:
+        engine.dispose()
 
 
 def _restore_keys(source: Path, folder: Path, manifest: Manifest) -> None:

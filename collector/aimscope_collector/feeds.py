@@ -91,7 +91,7 @@ def publish(
     newest = feeds.current(connection).get(role)
     if newest is not None and not again and feeds.body(connection, name=role, sha256=newest.sha256) == body:
         return newest.version
-    version = 1 + (newest.version if newest else 0)
+    version = 1 + max(newest.version if newest else 0, feeds.base(connection))
     expires = now + _LASTS[role]
     statement = signed.vouch(role, body, version=version, issued=now, expires=expires)
     envelope = signed.sign(statement, [_key(folder, _SIGNER[role])])
@@ -109,15 +109,18 @@ def publish(
 def refresh(connection: sa.Connection, folder: Path, *, catalogue: bytes, now: int) -> tuple[str, ...]:
     """Offer this version's catalogue, and sign anew what has used up two thirds of its time. Names what changed.
 
+    After a restored backup all but the root is signed anew, with versions above all that agents may have.
     Without signing keys here nothing is done: then whoever keeps them publishes. Raises ``FeedsError``.
     """
     if not (folder / "catalogue.key").exists():
         return ()
     before = feeds.current(connection)
     publish(connection, folder, role="catalogue", body=catalogue, actor="collector", now=now)
+    base = feeds.base(connection)
     for role, expires in expiries(connection).items():
-        if role != "root" and expires - now < _LASTS[role] // 3:
-            body = feeds.body(connection, name=role, sha256=feeds.current(connection)[role].sha256) or b""
+        newest = feeds.current(connection)[role]
+        if role != "root" and (expires - now < _LASTS[role] // 3 or newest.version <= base):
+            body = feeds.body(connection, name=role, sha256=newest.sha256) or b""
             publish(connection, folder, role=role, body=body, actor="collector", now=now, again=True)
     return tuple(name for name, feed in feeds.current(connection).items() if before.get(name) != feed)
 

@@ -10,10 +10,13 @@ import hashlib
 import msgspec
 import sqlalchemy as sa
 
+from aimscope_collector.store import settings
 from aimscope_collector.store.tables.sending import FEED
 from aimscope_signatures import wire
 
 NAMES = ("root", "catalogue", "overlay", "policy")
+BASE = "feeds.base"
+"""Name of the setting above which versions have to be: see ``restored``."""
 
 
 class FeedError(Exception):
@@ -50,6 +53,19 @@ def publish(
         )
     )
     return offered
+
+
+def restored(connection: sa.Connection, *, now: int) -> None:
+    """The database is a backup: versions made since then are with agents already, and not known here.
+
+    The next ones have to be higher than all of those, or agents refuse them as old. There is less than one a minute.
+    """
+    settings.write(connection, BASE, str(now // 60))
+
+
+def base(connection: sa.Connection) -> int:
+    """What versions have to be above; 0 for a database that was never restored."""
+    return settings.number(connection, BASE)
 
 
 def current(connection: sa.Connection) -> dict[str, wire.Feed]:

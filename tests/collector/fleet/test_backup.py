@@ -99,7 +99,7 @@ def test_a_backup_comes_back_as_it_was(tmp_path: Path, with_keys: bool) -> None:
     with writing(engine) as connection:
         units.ensure(connection, path="later", actor="ann", now=NOW)
     engine.dispose()
-    backup.restore_sqlite(tmp_path / "b", tmp_path / "new")
+    backup.restore_sqlite(tmp_path / "b", tmp_path / "new", now=NOW)
     restored = connect(str(tmp_path / "new" / backup.SQLITE))
     with restored.connect() as connection:
         assert list(units.units(connection)) == ["emea", "emea/sales"]
@@ -122,7 +122,7 @@ def test_a_backup_that_was_changed_is_refused(tmp_path: Path) -> None:
         file.seek(5_000)
         file.write(b"\xff")
     with pytest.raises(BackupError, match="not as it was written"):
-        backup.restore_sqlite(tmp_path / "b", tmp_path / "new")
+        backup.restore_sqlite(tmp_path / "b", tmp_path / "new", now=NOW)
     assert not (tmp_path / "new").exists()
     with pytest.raises(BackupError, match="no backup"):
         backup.check(tmp_path / "c")
@@ -136,11 +136,11 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         backup.backup(engine, tmp_path / "c", tmp_path / "b", keys=True, actor="ann", now=NOW)
     engine.dispose()
     with pytest.raises(BackupError, match="already"):
-        backup.restore_sqlite(tmp_path / "b", tmp_path / "c")
+        backup.restore_sqlite(tmp_path / "b", tmp_path / "c", now=NOW)
     (tmp_path / "half").mkdir()
     shutil.copytree(tmp_path / "c" / "keys", tmp_path / "half" / "keys")
     with pytest.raises(BackupError, match="keys are never replaced"):
-        backup.restore_sqlite(tmp_path / "b", tmp_path / "half")
+        backup.restore_sqlite(tmp_path / "b", tmp_path / "half", now=NOW)
 
 
 @pytest.mark.skipif(shutil.which("pg_dump") is None, reason="PostgreSQL's client programs are not installed")
@@ -158,12 +158,38 @@ def test_postgresql_is_backed_up_by_its_own_programs(tmp_path: Path, postgresql:
         units.ensure(connection, path="emea", actor="ann", now=NOW)
     backup.backup(engine, tmp_path / "c", tmp_path / "b", keys=False, actor="ann", now=NOW)
     other = connect(postgresql.format(name="after_it"))
-    backup.restore_postgresql(tmp_path / "b", tmp_path / "new", other)
+    backup.restore_postgresql(tmp_path / "b", tmp_path / "new", other, now=NOW)
     with other.connect() as connection:
         assert list(units.units(connection)) == ["emea"]
         assert audit.verify(connection) is None
     with pytest.raises(BackupError, match="not empty"):
-        backup.restore_postgresql(tmp_path / "b", tmp_path / "new", other)
+        backup.restore_postgresql(tmp_path / "b", tmp_path / "new", other, now=NOW)
     engine.dispose()
     other.dispose()
     server.dispose()
+
+
+def test_after_a_restore_agents_are_offered_versions_above_what_was_lost(tmp_path: Path) -> None:
+    founded(tmp_path / "c")
+    database = connect(str(tmp_path / "c" / backup.SQLITE))
+    backup.backup(database, tmp_path / "c", tmp_path / "b", keys=True, actor="cli", now=NOW)
+    signing = tmp_path / "c" / founding.SIGNING
+    for role, body in (("policy", b"lost"), ("policy", b"lost, too"), ("overlay", b"lost")):
+        with writing(database) as connection:
+            feeds.publish(connection, signing, role=role, body=body, actor="ann", now=NOW)  # type: ignore[arg-type]
+    with database.connect() as connection:
+        lost = {name: feed.version for name, feed in stored.current(connection).items()}
+    database.dispose()
+    backup.restore_sqlite(tmp_path / "b", tmp_path / "new", now=NOW + 60)
+    restored = connect(str(tmp_path / "new" / backup.SQLITE))
+    signing = tmp_path / "new" / founding.SIGNING
+    with writing(restored) as connection:
+        changed = feeds.refresh(connection, signing, catalogue=b"catalogue", now=NOW + 120)
+        feeds.publish(connection, signing, role="overlay", body=b"ours", actor="ann", now=NOW + 120)
+        now = stored.current(connection)
+        assert feeds.refresh(connection, signing, catalogue=b"catalogue", now=NOW + 180) == (), "once is enough"
+        assert stored.body(connection, name="policy", sha256=now["policy"].sha256) == feeds.DEFAULT_POLICY
+    restored.dispose()
+    assert set(changed) == {"catalogue", "policy"}
+    assert now["root"].version == lost["root"]
+    assert all(now[role].version > lost[role] for role in ("catalogue", "policy", "overlay")), (now, lost)

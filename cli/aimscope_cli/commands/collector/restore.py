@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aimscope_cli.collecting import Database, Folder, Json, database_of, folder_of, needs_collector, password, told
+from aimscope_cli.collecting import Database, Folder, Json, database_of, folder_of, needs_collector, now, password, told
 from aimscope_cli.output import emit_json, hint, say
 
 app = typer.Typer(add_completion=False)
@@ -39,11 +39,11 @@ def restore(
             if named.startswith("postgresql"):
                 engine = connect(founding.where(place, config, password()))
                 try:
-                    manifest = backups.restore_postgresql(source, place, engine)
+                    manifest = backups.restore_postgresql(source, place, engine, now=now())
                 finally:
                     engine.dispose()
             else:
-                manifest = backups.restore_sqlite(source, place)
+                manifest = backups.restore_sqlite(source, place, now=now())
             if not (place / founding.CONFIG).exists():
                 founding.write_config(place, config)
     if as_json:
