@@ -16,6 +16,8 @@ from aimscope_collector.findings import VERDICTS, Verdict
 
 SHADOW: Final[frozenset[Verdict]] = frozenset(("prohibited", "unregistered", "unknown_ai", "out_of_scope", "expired"))
 SETTLED: Final = frozenset(("registered", "tolerated", "dismissed"))
+NOTHING_TO_SAY: Final = ("authorised", "observed")
+"""Verdicts of what nobody has to review: as it should be, or without an inventory to judge it by."""
 _WHOLE: Final = frozenset(("", *VERDICTS))
 """Conditions of findings that together hold each device of a unit once."""
 
@@ -98,7 +100,7 @@ def standing(rows: Iterable[Row], *, now: int, since: int, most: int = 8) -> Sta
         shadow=len(shadow),
         findings=len(several),
         new=sum(row.opened_at >= since and row.verdict != "dormant" for row in several),
-        to_review=sum(row.state == "unreviewed" and row.verdict not in ("authorised", "observed") for row in several),
+        to_review=sum(row.state == "unreviewed" and row.verdict not in NOTHING_TO_SAY for row in several),
         overdue=sum(row.due is not None and row.due < now and row.state != "dismissed" for row in several),
         escalated=sum(row.state == "escalated" for row in several),
         services=_ranked(several, {row.key: row.name for row in several}, lambda row: row.key, most),

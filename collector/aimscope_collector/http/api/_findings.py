@@ -14,7 +14,7 @@ from aimscope_collector.http.given import Who
 from aimscope_collector.http.problems import not_found
 from aimscope_collector.privacy import Grain, PrivacyPolicy, fit_to_show
 from aimscope_collector.review import Act, Decision, Facts, State
-from aimscope_collector.standing import SETTLED, SHADOW
+from aimscope_collector.standing import NOTHING_TO_SAY, SETTLED, SHADOW
 from aimscope_collector.store import privacy
 from aimscope_collector.store.tables.review import FINDING
 from aimscope_signatures.kinds import IDENTITIES, PRESENCES, Identity, Presence
@@ -204,6 +204,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Used, and nobody authorised it or decided to live with it."""
     overdue_at: int | None = None
     opened_since: int | None = None
+    waiting: bool = False
+    """Nobody looked at it yet, and there is something to say about it."""
 
     def applied(self, query: sa.Select[Any]) -> sa.Select[Any]:
         """The query with these conditions."""
@@ -227,6 +229,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             query = query.where(FINDING.c.due < self.overdue_at, FINDING.c.state != "dismissed")
         if self.opened_since is not None:
             query = query.where(FINDING.c.opened_at >= self.opened_since)
+        if self.waiting:
+            query = query.where(FINDING.c.state == "unreviewed", FINDING.c.verdict.not_in(NOTHING_TO_SAY))
         return query if self.gone else query.where(FINDING.c.present == 1)
 
 

@@ -89,6 +89,7 @@ def list_findings(
     shadow: Annotated[bool, QueryParameter(description="Used without anybody's decision.")] = False,
     overdue: Annotated[bool, QueryParameter(description="Past the day on which it was due.")] = False,
     opened: Annotated[int | None, QueryParameter(ge=1, le=366, description="Opened in the last so many days.")] = None,
+    waiting: Annotated[bool, QueryParameter(description="To be reviewed, and not simply as it should be.")] = False,
     days: Period = None,
     first: From = None,
     last: To = None,
@@ -113,6 +114,7 @@ def list_findings(
         shadow=shadow,
         overdue_at=given.now() if overdue else None,
         opened_since=given.now() - opened * _DAY if opened is not None else None,
+        waiting=waiting,
     )
     name, by, descending = ordered(order)
     query = sa.select(FINDING, by.label("ordered_by"))

@@ -18,16 +18,19 @@ from aimscope_collector.review import STATES, State
 from aimscope_collector.store import decisions
 from aimscope_collector.store.tables.review import FINDING
 
+_DAY: Final = 86_400
 _MOST: Final = 2_000
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """Findings that fit, by state, verdict and risk; a state's number leaves the filter for states out.
 
-    ``units``, ``categories`` and ``assignees`` are what findings have, filtered or not (the first two thousand).
+    ``services`` are how many they are about: one in several units counts once. ``units``, ``categories`` and
+    ``assignees`` are what findings have, filtered or not (the first two thousand).
     """
 
     total: int
+    services: int
     states: dict[State, int]
     verdicts: dict[Verdict, int]
     risks: dict[Level, int]
@@ -55,6 +58,10 @@ def count_findings(
     assignee: Name = None,
     text: Annotated[Name, QueryParameter(description="Part of the name.")] = None,
     gone: Annotated[bool, QueryParameter(description="Also what is found no more.")] = False,
+    shadow: Annotated[bool, QueryParameter(description="Used without anybody's decision.")] = False,
+    overdue: Annotated[bool, QueryParameter(description="Past the day on which it was due.")] = False,
+    opened: Annotated[int | None, QueryParameter(ge=1, le=366, description="Opened in the last so many days.")] = None,
+    waiting: Annotated[bool, QueryParameter(description="To be reviewed, and not simply as it should be.")] = False,
     days: Period = None,
     first: From = None,
     last: To = None,
@@ -72,10 +79,18 @@ def count_findings(
         gone=gone,
         since=since,
         until=until,
+        shadow=shadow,
+        overdue_at=given.now() if overdue else None,
+        opened_since=given.now() - opened * _DAY if opened is not None else None,
+        waiting=waiting,
     )
     c = FINDING.c
     grouped = sa.select(c.state, c.verdict, c.score, sa.func.count().label("number"))
     query = wanted.applied(limited(grouped, who)).group_by(c.state, c.verdict, c.score)
+    one = sa.func.coalesce(sa.func.nullif(c.service, ""), c.condition)
+    several = wanted.applied(limited(sa.select(sa.func.count(one.distinct())), who))
+    if state_ is not None:
+        several = several.where(c.state == state_)
     states: Counter[State] = Counter()
     verdicts: Counter[Verdict] = Counter()
     risks: Counter[Level] = Counter()
@@ -87,6 +102,7 @@ def count_findings(
                 risks[level_of(row.score)] += row.number
         return Queue(
             total=sum(verdicts.values()),
+            services=connection.execute(several).scalar_one(),
             states={one: states[one] for one in STATES if states[one]},
             verdicts={one: verdicts[one] for one in VERDICTS if verdicts[one]},
             risks=dict(risks),
