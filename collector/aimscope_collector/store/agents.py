@@ -160,9 +160,32 @@ def revoke(connection: sa.Connection, uid: str, *, why: str, by: str, now: int) 
 
 
 def approve(connection: sa.Connection, uid: str, *, by: str, now: int) -> None:
-    """Let an agent in that waited for it. Raises ``AgentError`` where there is no such agent."""
+    """Let an agent in that waited for it. Raises ``AgentError`` where there is none, or it was revoked."""
     _change(connection, uid, {"approved_at": now, "approved_by": by})
+    wanted = sa.select(AGENT.c.id, AGENT.c.changed, AGENT.c.revoked_at).where(AGENT.c.uid == uid)
+    row = connection.execute(wanted).one()
+    if row.revoked_at is not None:
+        raise AgentError(f"the agent {uid} was revoked: its machine has to enrol again")
+    seat(connection, row.id, changed=row.changed, now=now)
     audit.record(connection, at=now, actor=by, action="agent.approved", about=f"agent:{uid}", facts={})
+
+
+def seat(connection: sa.Connection, agent: int, *, changed: int, now: int) -> None:
+    """An agent that is let in takes its place: it replaces those that were on its machine before it.
+
+    Its device is managed now, and in the token's unit unless somebody whose word counts more has said otherwise.
+    """
+    c = AGENT.c
+    row = connection.execute(
+        sa.select(c.asset, c.machine, TOKEN.c.unit).outerjoin(TOKEN, TOKEN.c.id == c.token).where(c.id == agent)
+    ).one()
+    before = AGENT.update().where(c.machine == row.machine, c.id < agent, c.replaced_by.is_(None))
+    connection.execute(before.values(replaced_by=agent, changed=changed))
+    managed = {"managed": True, "source": "agent", "merged_into": None, "last_seen": now}
+    connection.execute(ASSET.update().where(ASSET.c.id == row.asset).values(**managed))
+    if row.unit is not None:
+        ours = sa.or_(ASSET.c.unit.is_(None), ASSET.c.unit_by.in_(("", "token", "rule", "tag")))
+        connection.execute(ASSET.update().where(ASSET.c.id == row.asset, ours).values(unit=row.unit, unit_by="token"))
 
 
 def waiting(connection: sa.Connection) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """A machine comes with a token and its own identity, and becomes an agent.
 
 Asking twice gives the same answer and uses the token once. A machine that comes again with another identity (it was
-reinstalled) takes its asset over from the agent it was; the copy of a machine's disk is a host of its own.
+reinstalled) takes its asset over from the agent it was; the copy of a machine's disk is a host of its own. An
+agent that works is not displaced by one that nobody has approved yet: its token may be a thief's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from aimscope_collector.door import Door
 from aimscope_collector.store import audit, settings
-from aimscope_collector.store.agents import CHANGES, digest
+from aimscope_collector.store.agents import CHANGES, digest, seat
 from aimscope_collector.store.tables.fleet import AGENT, ASSET, TOKEN
 from aimscope_signatures import wire
 
@@ -51,10 +52,11 @@ def enrol(connection: sa.Connection, request: wire.Enrol, *, door: Door, address
         return known.approved_at is not None, known.id
     token = _use(connection, request, address, now)
     before = connection.execute(
-        sa.select(c.id, c.asset).where(c.machine == request.machine, c.replaced_by.is_(None)).order_by(c.id)
+        sa.select(c.asset, c.approved_at, c.revoked_at)
+        .where(c.machine == request.machine, c.replaced_by.is_(None))
+        .order_by(c.id)
     ).all()
     asset = before[-1].asset if before else _asset(connection, request, door, now)
-    _place(connection, asset, token, now)
     approved = not token.approval
     changed = settings.advance(connection, CHANGES)
     agent = int(
@@ -79,7 +81,8 @@ def enrol(connection: sa.Connection, request: wire.Enrol, *, door: Door, address
             )
         ).scalar_one()
     )
-    _replace(connection, [row.id for row in before], agent, changed)
+    if approved or not any(row.approved_at is not None and row.revoked_at is None for row in before):
+        seat(connection, agent, changed=changed, now=now)
     audit.record(
         connection,
         at=now,
@@ -133,21 +136,6 @@ def _asset(connection: sa.Connection, request: wire.Enrol, door: Door, now: int)
             return int(own)
     values = {"pseudonym": pseudonym, "sealed": name.sealed, "source": "agent", "first_seen": now, "last_seen": now}
     return int(connection.execute(ASSET.insert().values(**values).returning(ASSET.c.id)).scalar_one())
-
-
-def _place(connection: sa.Connection, asset: int, token: sa.Row[Any], now: int) -> None:
-    """The device is managed now, and in the token's unit unless somebody whose word counts more has said otherwise."""
-    ours_now = {"managed": True, "source": "agent", "merged_into": None, "last_seen": now}
-    connection.execute(ASSET.update().where(ASSET.c.id == asset).values(**ours_now))
-    if token.unit is not None:
-        ours = sa.or_(ASSET.c.unit.is_(None), ASSET.c.unit_by.in_(("", "token", "rule", "tag")))
-        connection.execute(ASSET.update().where(ASSET.c.id == asset, ours).values(unit=token.unit, unit_by="token"))
-
-
-def _replace(connection: sa.Connection, before: Sequence[int], agent: int, changed: int) -> None:
-    if before:
-        values = {"replaced_by": agent, "changed": changed}
-        connection.execute(AGENT.update().where(AGENT.c.id.in_(before)).values(**values))
 
 
 def _clean(text: str) -> str:

@@ -204,6 +204,25 @@ def test_approval_revocation_and_the_token_of_a_thief(database: sa.Engine) -> No
     assert {"token.created", "agent.enrolled", "agent.approved", "token.revoked"} <= set(done)
 
 
+def test_who_waits_for_approval_displaces_nobody(database: sa.Engine) -> None:
+    """A thief of a token that knows another machine's digest must not put that machine's agent out."""
+    with writing(database) as connection:
+        connection.execute(UNIT.insert().values(path="thieves"))
+    _enrol(database, _token(database), "a")
+    stolen = _token(database, approval=True, seconds=30 * DAY, unit="thieves")
+    assert not _enrol(database, stolen, "thief", machine="a")[0]
+    replaced = "select uid, replaced_by is not null from agent order by id"
+    assert [(uid, bool(gone)) for uid, gone in rows(database, replaced)] == [("a", False), ("thief", False)]
+    assert rows(database, "select unit from asset") == [(None,)]
+    with writing(database) as connection:
+        agents.approve(connection, "thief", by="root", now=NOW)
+    assert [(uid, bool(gone)) for uid, gone in rows(database, replaced)] == [("a", True), ("thief", False)]
+    with writing(database) as connection:
+        agents.revoke(connection, "thief", why="stolen", by="root", now=NOW)
+    with pytest.raises(AgentError, match="revoked"), writing(database) as connection:
+        agents.approve(connection, "thief", by="root", now=NOW)
+
+
 def test_revoking_needs_a_reason_and_an_agent(database: sa.Engine) -> None:
     with pytest.raises(AgentError, match="reason"), writing(database) as connection:
         agents.revoke(connection, "a", why=" ", by="root", now=NOW)
