@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -404,3 +405,31 @@ def test_what_strangers_said_is_text_everywhere(api: Api, fleet: Planted, somebo
         assert "alert(1)" in page
         assert "<script>alert" not in page
         assert "<img src=x" not in page
+
+
+def test_each_number_of_the_overview_is_the_one_of_its_list(
+    api: Api, fleet: Planted, somebody: Callable[..., Browser]
+) -> None:
+    rev = somebody("rev", "reviewer")
+    first = finding(api)
+    rev.open(f"/findings/{first}")
+    assigned = {"action": "assign", "assignee": "rev", "reason": "Please look.", "due": "2026-11-20"}
+    rev.send(f"/findings/{first}/decide", **assigned)
+    overview = rev.open("/")
+    links = re.findall(r'<a href="(/findings[^"]*)">\s*<b>([^<]+)</b>', overview)
+    numbers = {html.unescape(path): number for path, number in links}
+    assert len(numbers) == 5
+    listed = {}
+    for path, number in numbers.items():
+        page = rev.open(path)
+        rows = len(set(re.findall(r'href="/findings/(f-[0-9a-f]+)"', page)))
+        listed[path.partition("?")[2]] = rows
+        if "shadow" not in path:
+            assert number == str(rows), path
+    assert listed["overdue=true"] == 1, "the others are not in the list"
+    services = rev.open("/findings?shadow=true")
+    said = re.search(r"about (\w+) services?", services)
+    assert said is not None
+    assert f"{said[1]} services nobody decided about" in overview
+    assert "without anybody" in services
+    assert 'name="shadow" value="true"' in services, "another filter keeps this one"

@@ -33,9 +33,11 @@ _SAID: Final = (
 _COLUMNS: Final = (*_SAID, "devices", "people", "first", "last")
 LEVELS: Final[tuple[Level, ...]] = ("critical", "high", "medium", "low")
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+NUMBERS: Final = ("shadow", "overdue", "opened", "waiting")
+"""Filters that numbers of the overview link with: nobody types them, and the page says that they are on."""
 FILTERS: Final = (
     *("text", "verdict", "state", "risk", "unit", "category", "service", "assignee"),
-    *("days", "from", "to", "gone", "order"),
+    *("days", "from", "to", "gone", "order", *NUMBERS),
 )
 """Parameters of the queue that say what is in it: those a saved view keeps."""
 
@@ -53,6 +55,10 @@ def filters(asked: Queried) -> dict[str, Any]:
         "assignee": asked.name("assignee"),
         "text": asked.name("text"),
         "gone": asked.ticked("gone"),
+        "shadow": asked.ticked("shadow"),
+        "overdue": asked.ticked("overdue"),
+        "waiting": asked.ticked("waiting"),
+        "opened": int(opened) if (opened := asked.one_of("opened", ("7", "30", "90"))) else None,
         "days": days,
         "first": None if days else asked.day("from"),
         "last": None if days else asked.day("to"),
@@ -79,6 +85,11 @@ def findings(given: Here, who: Who, frame: shown.Here) -> Response[str]:
         order=order,
         choices=_choices(counts),
         kept=kept,
+        only=[
+            (name, text(f"findings.only.{name}", n=int(kept[name]) if name == "opened" else 0))
+            for name in NUMBERS
+            if name in kept
+        ],
         views=views_for(given, who, "findings"),
         filtered=bool(kept.keys() - {"order", "state"}),
     )

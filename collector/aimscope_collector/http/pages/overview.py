@@ -63,12 +63,19 @@ def _ranking(what: Literal["services", "units"], several: list[api.Ranking], lea
             Line(
                 label=(one.name or text("overview.no_unit")),
                 parts=(Part(one.verdict, one.assets or 0),),
-                href=shown.address("/findings", **{"service" if what == "services" else "unit": one.id or None}),
+                href=_list_of(what, one),
                 shown="" if one.assets is not None else text("frame.fewer", n=least),
             )
             for one in several
         ],
     )
+
+
+def _list_of(what: Literal["services", "units"], one: api.Ranking) -> str:
+    if what == "units":
+        return shown.address("/findings", unit=one.id or "/")  # a stroke alone is: in no unit
+    known = one.verdict != "unknown_ai"
+    return shown.address("/findings", service=one.id) if known else shown.address("/findings", text=one.name)
 
 
 ROUTES: Final = (overview,)
