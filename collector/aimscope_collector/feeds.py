@@ -64,6 +64,23 @@ def create(folder: Path, randomness: Callable[[int], bytes]) -> None:
         raise FeedsError(f"{folder}: {error.strerror or error}") from None
 
 
+def add_reports(folder: Path, randomness: Callable[[int], bytes]) -> bool:
+    """Make the key of reports in a folder of an earlier version, which has none. Raises ``FeedsError``."""
+    if not (folder / "organisation.key").exists():
+        return False
+    try:
+        handle = os.open(folder / f"{_REPORTS}.key", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(randomness(_SIZE).hex().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise FeedsError(f"{folder}: {error.strerror or error}") from None
+    return True
+
+
 def found(connection: sa.Connection, folder: Path, *, catalogue: bytes, actor: str, now: int) -> str:
     """Sign and offer the first root, the catalogue and the default policy. Returns the root's fingerprint."""
     keys = {name: _key(folder, name) for name in _NAMES}
@@ -153,6 +170,7 @@ def _key(folder: Path, name: str) -> Ed25519PrivateKey:
     try:
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text("ascii").strip()))
     except FileNotFoundError:
-        raise FeedsError(f"{path} is not here: sign where the signing keys are kept") from None
+        never = "; if there never was one, `aimscope collector migrate` makes it" if name == _REPORTS else ""
+        raise FeedsError(f"{path} is not here: sign where the signing keys are kept{never}") from None
     except (OSError, ValueError):
         raise FeedsError(f"{path} holds no signing key that can be read") from None

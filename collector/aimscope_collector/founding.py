@@ -19,12 +19,15 @@ from aimscope_collector.backup import SQLITE
 from aimscope_collector.store import accounts as known_accounts
 from aimscope_collector.store import agents, audit, migrate
 from aimscope_collector.store.database import connect, url_of, writing
+from aimscope_collector.store.tables.people import ACCOUNT
 
 CONFIG: Final = "collector.json"
 KEYS: Final = "keys"
 SIGNING: Final = "signing"
 ADMIN: Final = "admin"
 _DAY: Final = 86_400
+_SIGNED: Final = "evidence-pack"
+"""The report that is signed."""
 
 
 class FolderError(Exception):
@@ -106,6 +109,26 @@ def found(
         token_expires=now + _DAY,
         root_fingerprint=fingerprint,
     )
+
+
+def complete(
+    engine: sa.Engine, folder: Path, *, randomness: Callable[[int], bytes], actor: str, now: int
+) -> tuple[str, ...]:
+    """Make the keys that a folder of an earlier version lacks, unless something was made with them: then they are lost.
+
+    Returns their names. Raises ``KeysError``, ``FeedsError``.
+    """
+    made: list[str] = []
+    with writing(engine) as connection:
+        sealed = sa.select(ACCOUNT.c.id).where(ACCOUNT.c.totp.is_not(None)).limit(1)
+        signed = audit.entries(connection, actions=("report.made",), about=_SIGNED, limit=1)
+        if connection.execute(sealed).first() is None and keys.add_codes(folder / KEYS, randomness):
+            made.append("codes")
+        if not signed and feeds.add_reports(folder / SIGNING, randomness):
+            made.append("reports")
+        for name in made:
+            audit.record(connection, at=now, actor=actor, action="collector.key", about=name, facts={})
+    return tuple(made)
 
 
 def write_config(folder: Path, config: Config) -> None:

@@ -64,6 +64,21 @@ def create(folder: Path, randomness: Callable[[int], bytes]) -> Keys:
     return load(folder)
 
 
+def add_codes(folder: Path, randomness: Callable[[int], bytes]) -> bool:
+    """Make the key of codes in a folder of an earlier version, which has none. Raises ``KeysError``.
+
+    Only for where nothing was sealed yet: what a lost key has sealed no other one opens.
+    """
+    try:
+        _write(folder / _CODES, randomness(_SIZE))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise KeysError(f"{folder / _CODES}: {error.strerror}") from None
+    _sync(folder)
+    return True
+
+
 def load(folder: Path) -> Keys:
     """The keys of the door. Raises ``KeysError``."""
     return Keys(*(_read(folder / name) for name in (_PSEUDONYM, "people.public", "devices.public")))
@@ -76,6 +91,9 @@ def private(folder: Path, whose: Whose) -> PrivateKey:
 
 def codes(folder: Path) -> SecretBox:
     """What seals the secrets of second factors. Raises ``KeysError``."""
+    if not (folder / _CODES).exists():
+        made = "put it back from where the keys are kept; if there never was one, `aimscope collector migrate` makes it"
+        raise KeysError(f"{folder / _CODES} is not there: {made}")
     return SecretBox(_read(folder / _CODES))
 
 
@@ -111,7 +129,7 @@ def _read(path: Path) -> bytes:
             raise KeysError(f"{path} can be read by others: chmod 600 {path}")
         key = bytes.fromhex(path.read_text("ascii").strip())
     except FileNotFoundError:
-        raise KeysError(f"{path} is not there: `aimscope collector init` makes it, once") from None
+        raise KeysError(f"{path} is not there: put it back from where the collector's keys are kept") from None
     except OSError as error:
         raise KeysError(f"{path}: {error.strerror}") from None
     except ValueError:

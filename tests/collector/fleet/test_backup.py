@@ -193,3 +193,37 @@ def test_after_a_restore_agents_are_offered_versions_above_what_was_lost(tmp_pat
     assert set(changed) == {"catalogue", "policy"}
     assert now["root"].version == lost["root"]
     assert all(now[role].version > lost[role] for role in ("catalogue", "policy", "overlay")), (now, lost)
+
+
+def test_a_folder_of_an_earlier_version_gets_the_keys_it_never_had(tmp_path: Path) -> None:
+    place = tmp_path / "c"
+    founded(place)
+    codes, reports = place / founding.KEYS / "codes.key", place / founding.SIGNING / "reports.key"
+    database = connect(str(place / backup.SQLITE))
+
+    def complete() -> tuple[str, ...]:
+        return founding.complete(database, place, randomness=os.urandom, actor="cli", now=NOW)
+
+    assert complete() == (), "what is there stays"
+    codes.unlink()
+    reports.unlink()
+    with writing(database) as connection:
+        audit.record(connection, at=NOW, actor="ann", action="report.made", about="findings", facts={})
+    with pytest.raises(keys.KeysError, match="collector migrate"):
+        keys.codes(place / founding.KEYS)
+    with pytest.raises(feeds.FeedsError, match="collector migrate"):
+        feeds.sign_report(place / founding.SIGNING, b"x")
+    assert complete() == ("codes", "reports")
+    keys.codes(place / founding.KEYS)
+    feeds.sign_report(place / founding.SIGNING, b"x")
+    assert {path.stat().st_mode & 0o777 for path in (codes, reports)} == {0o600}
+    codes.unlink()
+    reports.unlink()
+    with writing(database) as connection:
+        audit.record(connection, at=NOW, actor="ann", action="report.made", about="evidence-pack", facts={})
+        connection.execute(sa.text("update account set totp = :sealed"), {"sealed": "sealed"})
+    assert complete() == (), "a lost key is not replaced: nothing would fit it"
+    with database.connect() as connection:
+        assert audit.verify(connection) is None
+        assert [one.about for one in audit.entries(connection, actions=("collector.key",))] == ["codes", "reports"]
+    database.dispose()
