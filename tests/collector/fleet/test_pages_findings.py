@@ -433,3 +433,9 @@ def test_each_number_of_the_overview_is_the_one_of_its_list(
     assert f"{said[1]} services nobody decided about" in overview
     assert "without anybody" in services
     assert 'name="shadow" value="true"' in services, "another filter keeps this one"
+    used = re.search(r'href="/services\?in_use=true">\s*<b>(\d+)</b>', overview)
+    page = rev.open("/services?in_use=true")
+    assert used is not None
+    assert int(used[1]) == len(set(re.findall(r'href="/services/([\w-]+)"', page))) + 1
+    assert "One more is in use that no catalogue knows" in page
+    assert "no catalogue knows" not in rev.open("/services")

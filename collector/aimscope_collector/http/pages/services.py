@@ -12,6 +12,7 @@ from litestar.params import FromQuery, QueryParameter
 from aimscope_collector.http.api import findings as found_api
 from aimscope_collector.http.api import matching
 from aimscope_collector.http.api import services as api
+from aimscope_collector.http.api.queue import Queue, count_findings
 from aimscope_collector.http.frame import shown
 from aimscope_collector.http.frame.asking import ask
 from aimscope_collector.http.frame.texts import text, word
@@ -51,8 +52,13 @@ def services(
     )
     asked = (try_ or "").strip()
     tried: matching.Tried | None = ask(matching.try_value, given, who, value=asked) if asked else None
+    unknown = 0
+    if in_use and not (category or text_) and frame.may("findings:read"):
+        counted: Queue = ask(count_findings, given, who, verdict="unknown_ai")
+        unknown = counted.services
     return frame.show(
         "services.html",
+        unknown=unknown,
         found=found.items,
         next=found.next,
         total=len(given.services),
