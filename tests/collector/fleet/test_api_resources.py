@@ -279,3 +279,12 @@ def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
 def test_a_body_that_is_no_json_is_refused(api: Api, body: bytes) -> None:
     answer = api.client.post("/api/v1/tokens", headers=api.key("security"), content=body)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_a_charset_is_said_once(api: Api) -> None:
+    """Twice is no valid media type (RFC 9110, 5.6.6): strict readers, such as monitoring, refuse it."""
+    who = api.key("security")
+    for path in ("/api/v1/metrics", "/api/v1/reports/findings", "/login", "/nowhere"):
+        kind = api.client.get(path, headers=who).headers["content-type"]
+        assert kind.startswith("text/"), path
+        assert kind.count("charset=utf-8") == 1, (path, kind)

@@ -18,7 +18,7 @@ from aimscope_collector.store import exports, journal
 from aimscope_collector.store.tables.fleet import AGENT, EPOCH
 from aimscope_collector.store.tables.review import FINDING
 
-MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+MEDIA_TYPE: Final = "text/plain; version=0.0.4"
 _SILENT: Final = 2 * 86_400
 
 

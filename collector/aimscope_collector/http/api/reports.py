@@ -143,7 +143,8 @@ def make_report(
         "content-disposition": f'attachment; filename="{file.name}"',
         "x-content-sha256": digest,
     }
-    return Stream(_pieces(content), media_type=file.content_type, headers=headers)
+    kind = file.content_type.removesuffix("; charset=utf-8")  # it is added to all text
+    return Stream(_pieces(content), media_type=kind, headers=headers)
 
 
 def _options(several: list[str]) -> dict[str, str]:

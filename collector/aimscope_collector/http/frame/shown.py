@@ -24,7 +24,7 @@ POLICY: Final = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS: Final = {"content-security-policy": POLICY, "cache-control": "no-store"}
-_HTML: Final = "text/html; charset=utf-8"
+_HTML: Final = "text/html"  # the server adds the charset to all text
 NAVIGATION: Final = (
     ("overview", "/", "findings:read"),
     ("findings", "/findings", "findings:read"),

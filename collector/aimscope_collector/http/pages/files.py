@@ -11,7 +11,7 @@ from aimscope_collector.http.access import NOTHING
 from aimscope_collector.http.frame.shown import static
 from aimscope_collector.http.problems import not_found
 
-_TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _KEPT: Final = {"cache-control": "public, max-age=31536000, immutable"}
 
 

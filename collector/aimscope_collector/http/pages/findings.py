@@ -110,7 +110,7 @@ def save_list(given: Here, who: Who, frame: shown.Here) -> Response[bytes]:
         if cursor is None:
             break
     headers = {"content-disposition": 'attachment; filename="findings.csv"'}
-    return Response(csv_bytes(_COLUMNS, rows), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(csv_bytes(_COLUMNS, rows), media_type="text/csv", headers=headers)
 
 
 def _cells(one: Found) -> list[Value]:
