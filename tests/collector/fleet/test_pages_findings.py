@@ -439,3 +439,15 @@ def test_each_number_of_the_overview_is_the_one_of_its_list(
     assert int(used[1]) == len(set(re.findall(r'href="/services/([\w-]+)"', page))) + 1
     assert "One more is in use that no catalogue knows" in page
     assert "no catalogue knows" not in rev.open("/services")
+
+
+def test_a_bulk_decision_for_the_whole_organisation_says_what_else_it_covers(
+    api: Api, fleet: Planted, somebody: Callable[..., Browser]
+) -> None:
+    rev = somebody("rev", "reviewer")
+    page = rev.open("/findings")
+    ticked = re.search(rf'name="finding" value="({finding(api)} [^"]*)"', page)
+    assert ticked is not None
+    said = rev.send("/findings/decide", finding=[ticked[1]], action="prohibit", reason="No.", where="everywhere")
+    assert "and about one more finding of the same services" in said
+    assert state(api, finding(api, "apac")) == "prohibited"

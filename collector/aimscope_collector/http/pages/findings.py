@@ -9,7 +9,7 @@ from litestar.response import Redirect
 
 from aimscope_collector.findings import VERDICTS, Level
 from aimscope_collector.http.api._findings import Found, Order
-from aimscope_collector.http.api.deciding import Decide, DecideMany, decide_many
+from aimscope_collector.http.api.deciding import Decide, Decided, DecideMany, decide_many
 from aimscope_collector.http.api.findings import list_findings
 from aimscope_collector.http.api.queue import Queue, count_findings, list_versions
 from aimscope_collector.http.frame import shown
@@ -165,8 +165,10 @@ def decide_several(given: Here, who: Who, form: Form) -> Redirect:
         decision=decision_of(form),
         versions={id_: version for id_, _, version in several if version},
     )
-    ask(decide_many, given, who, data=data)
-    return shown.go("/findings", **_back(form), done="findings_decided", n=len(ticked))
+    decided: Decided = ask(decide_many, given, who, data=data)
+    more = len(decided.standings.keys() - set(data.findings))
+    done = "findings_decided_and_more" if more else "findings_decided"
+    return shown.go("/findings", **_back(form), done=done, n=more or len(ticked))
 
 
 def _back(form: Sent) -> dict[str, str]:
