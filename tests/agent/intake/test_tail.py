@@ -327,7 +327,8 @@ def test_no_line_is_lost_and_none_comes_twice(steps: list[str], chooser: random.
                     watch.restart()
         watch.settle()
         watch.follower.close()
-        assert Counter(watch.lines) == Counter(written)
+        # a line that is left unfinished for long is given as it is; its end, when it comes, is an empty line
+        assert Counter(line for line in watch.lines if line) == Counter(written)
 
 
 def rotate(log: Path, *, copied: bool) -> None:

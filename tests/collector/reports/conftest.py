@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.collector.fleet.conftest import database, postgresql, where
+from tests.collector.fleet.conftest import database, made_postgresql, made_sqlite, postgresql, where
 
-__all__ = ["database", "postgresql", "where"]
+__all__ = ["database", "made_postgresql", "made_sqlite", "postgresql", "where"]
