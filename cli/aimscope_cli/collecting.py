@@ -136,8 +136,13 @@ def told() -> Iterator[None]:
         DatabaseError,
     ) as error:
         raise Failure(str(error)) from None
-    except sa.exc.OperationalError as error:
-        raise Failure(f"the database cannot be used: {error.orig}") from None
+    except sa.exc.DatabaseError as error:
+        if not isinstance(error, sa.exc.OperationalError) and type(error) is not sa.exc.DatabaseError:
+            raise  # a statement of ours is wrong
+        damaged = (
+            "" if isinstance(error, sa.exc.OperationalError) else "; `aimscope collector restore` puts a backup back"
+        )
+        raise Failure(f"the database cannot be used: {error.orig}{damaged}") from None
 
 
 def now() -> int:

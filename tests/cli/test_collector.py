@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def test_health_is_an_exit_status(aimscope: Run, folder: Path) -> None:
     assert (answer.exit_code, answer.stdout) == (0, "")
     (folder / "collector.db").write_bytes(b"no database" * 1_000)
     assert aimscope("collector", "status", "--folder", folder, "--quiet").exit_code == 2
+
+
+def test_a_damaged_database_is_said_with_what_to_do(aimscope: Run, folder: Path) -> None:
+    with (folder / "collector.db").open("r+b") as file:
+        file.seek(4_096)  # the header stays: it still looks like a database
+        file.write(os.urandom(60_000))
+    for words in (("status",), ("audit", "verify"), ("serve", "--listen", "127.0.0.1:0")):
+        answer = aimscope("collector", *words, "--folder", folder)
+        assert answer.exit_code == 2, answer.stderr
+        assert "malformed" in answer.stderr
+        assert "defect" not in answer.stderr
 
 
 def test_status_counts(aimscope: Run, folder: Path, finding: str) -> None:
