@@ -25,7 +25,7 @@ from aimscope_collector.reports.tables_reconciliation import (
 )
 from aimscope_collector.reports.tables_review import first_decision
 from aimscope_collector.rules import Rules
-from aimscope_collector.standing import SETTLED
+from aimscope_collector.standing import NOTHING_TO_SAY, SETTLED
 from aimscope_collector.store import actions, inventories
 
 _HOUR: Final = 3_600
@@ -175,7 +175,8 @@ def figures(reading: Reading) -> list[Figure]:
     fleet = parts(reading)
     known, looked = sum(part[1] for part in fleet), sum(part[3] for part in fleet)
     listed = latest_list(reading) is not None
-    undecided = [row for row in reading.findings if row.present and not reading.standings[row.id].settled]
+    open_ = (row for row in reading.findings if row.present and row.verdict not in NOTHING_TO_SAY)
+    undecided = [row for row in open_ if not reading.standings[row.id].settled]
     used = {use.service for use in reading.used}
     idle = list(unseen(reading.rules, used, day_of(reading.as_of)))
     whole = Month(0, reading.since, reading.end)
@@ -219,7 +220,8 @@ def figures(reading: Reading) -> list[Figure]:
             id="F05",
             title="Findings without a decision",
             value=len(undecided),
-            how="Findings still there that nobody settled, on the day this pack was made.",
+            how="Findings still there that nobody settled, on the day this pack was made, but for authorised use and "
+            "what there is no inventory to judge by.",
             table="findings",
         ),
         Figure(
@@ -303,7 +305,7 @@ TABLES: Final = (
             ("id", "Row"),
             ("month", "Month"),
             ("whole_month", "Whole month"),
-            ("uses", "Services judged"),
+            ("uses", "Services in use"),
             ("unregistered", "Used without a decision", "no inventory was in force"),
             ("shadow_ratio", "Shadow ratio", "nothing was judged"),
             ("raised", "Findings raised"),

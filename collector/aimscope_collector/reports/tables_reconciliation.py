@@ -78,7 +78,7 @@ def matched(rules: Rules, use: Use, today: datetime.date) -> Matched:
 def judged(reading: Reading, rules: Rules, use: Use, today: datetime.date) -> Matched:
     """The same, but for what raised no finding and no row names: that is not judged."""
     said = matched(rules, use, today)
-    known = (use.service, use.unit) in reading.raised or said.row not in ("", _NO_ROW)
+    known = rules.inventory is None or (use.service, use.unit) in reading.raised or said.row not in ("", _NO_ROW)
     return said if known else Matched(NOT_JUDGED, said.row, _why_not(reading, use), "")
 
 

@@ -15,11 +15,12 @@ from aimscope_collector.reports import Refused, report_named
 from aimscope_collector.reports.cells import BEGIN_FORMULAS
 from aimscope_collector.reports.controls import by_id, mapping
 from aimscope_collector.reports.evidence_pack import TABLES
-from aimscope_collector.standing import SETTLED, SHADOW
+from aimscope_collector.standing import NOTHING_TO_SAY, SETTLED, SHADOW
 from aimscope_collector.store import feeds, inventories
 from aimscope_collector.store.database import connect, writing
 from aimscope_collector.store.tables import METADATA
 from aimscope_collector.store.tables.people import AUDIT
+from aimscope_collector.store.tables.review import FINDING
 from aimscope_signatures import bundle
 from aimscope_signatures.catalogue import Catalogue
 from tests.collector.example import inventory, use
@@ -82,8 +83,17 @@ def test_use_is_held_against_the_inventory_as_it_stood(engine: sa.Engine, opened
     assert then["cursor@emea/sales"]["owner"] == "Ann"
     assert [row["number"] for row in before.rows("inventory-versions") if row["used"]] == [1]
     earlier = Opened(pack(engine, tmp_path / "earlier.zip", as_of=NOW - 31 * DAY))
-    assert {row["result"] for row in earlier.rows("reconciliation")} >= {"in use, no inventory"}
+    known = {row["result"] for row in earlier.rows("reconciliation") if row["service"] is not None}
+    assert known == {"in use, no inventory"}
     assert "no inventory was in force" in earlier.page
+
+
+def test_without_an_inventory_nothing_is_called_weak_evidence(database: sa.Engine, tmp_path: Path) -> None:
+    plant(database)
+    with database.begin() as connection:  # findings are younger than the period
+        connection.execute(sa.update(FINDING).values(opened_at=NOW + 2 * DAY))
+    found = Opened(pack(database, tmp_path / "pack.zip", as_of=NOW - 31 * DAY))
+    assert {row["result"] for row in found.rows("reconciliation")} == {"in use, no inventory"}
 
 
 def test_a_version_that_was_kept_later_does_not_change_the_past(database: sa.Engine, tmp_path: Path) -> None:
@@ -146,6 +156,7 @@ def test_measures_and_figures_count_what_tables_list(opened: Opened) -> None:
     assert figures["F08"] == "nothing was registered by a decision in the period"
     undecided = {"unreviewed", "under_review", "escalated"}
     rows = [row for row in opened.rows("findings") if row["present"] and row["state"] in undecided]
+    rows = [row for row in rows if row["verdict"] not in NOTHING_TO_SAY]
     assert figures["F05"] == len(rows)
 
 
