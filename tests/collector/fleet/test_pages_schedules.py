@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -99,3 +100,12 @@ def test_limits_of_accounts_hold(api: Api, somebody: Callable[..., Browser]) -> 
 def test_without_a_mail_server_the_page_says_where_to_name_one(api: Api, somebody: Callable[..., Browser]) -> None:
     api.app.state.given = msgspec.structs.replace(api.app.state.given, mail=tuple)
     assert "no destination for e-mail yet" in somebody("rev", "reviewer").open("/reports/schedules")
+
+
+def test_the_audit_page_says_days_and_not_seconds(api: Api, somebody: Callable[..., Browser]) -> None:
+    admin = somebody("adm", "admin")
+    admin.open("/reports/executive-summary/file?form=html&from=2026-10-01&to=2026-10-31")
+    page = admin.open("/audit?action=report")
+    assert "report.made" in page
+    assert re.search(r"from: <time[^>]*>2026-10-01", page)
+    assert "1790812800" not in page

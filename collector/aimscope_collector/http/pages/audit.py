@@ -14,6 +14,8 @@ from aimscope_collector.http.given import Here, Who
 from aimscope_collector.http.paging import Cursor
 
 _ROWS: Final = 100
+_MOMENTS: Final = frozenset(("as_of", "from", "until", "expires", "expires_at", "effective_from", "due", "review_on"))
+"""Particulars that are seconds since 1970: people read dates."""
 
 
 @get("/audit", opt={"needs": "audit:read"}, sync_to_thread=True)
@@ -32,7 +34,7 @@ def audit(given: Here, who: Who, frame: shown.Here, cursor: Cursor = None) -> Re
         limit=_ROWS,
         cursor=cursor,
     )
-    return frame.show("audit.html", entries=found.items, next=found.next)
+    return frame.show("audit.html", entries=found.items, next=found.next, moments=_MOMENTS)
 
 
 @get("/audit/verify", opt={"needs": "audit:read"}, sync_to_thread=True)
