@@ -20,6 +20,8 @@ from aimscope_agent.config import Collector
 KEY_BYTES: Final = 32
 _LARGEST: Final = 1 << 20
 _IDENTIFIERS: Final = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_HARDWARE: Final = "/sys/class/dmi/id/product_uuid"
+"""Of the (virtual) machine itself, where we may read it: images are often copied with the machine-id in them."""
 
 
 class FolderError(Exception):
@@ -115,7 +117,7 @@ def machine_identifier() -> str:
         with contextlib.suppress(OSError, UnicodeError):
             text = path.read_text("ascii").strip()
             if text and text != "uninitialized":
-                return text
+                return f"{text} {hardware}" if (hardware := _hardware()) else text
     with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
         if sys.platform == "darwin":
             command = ["/usr/sbin/ioreg", "-rd1", "-c", "IOPlatformExpertDevice"]
@@ -127,6 +129,12 @@ def machine_identifier() -> str:
             with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SOFTWARE\Microsoft\Cryptography") as key:
                 return str(winreg.QueryValueEx(key, "MachineGuid")[0])
     return hex(uuid.getnode())
+
+
+def _hardware() -> str:
+    with contextlib.suppress(OSError, UnicodeError):
+        return Path(_HARDWARE).read_text("ascii").strip().casefold()
+    return ""
 
 
 def machine_name() -> str:
