@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -116,7 +117,7 @@ def test_who_has_limits_cannot_take_them_away_nor_reach_beyond(api: Api) -> None
         api.key("admin", "security", "privacy"),
     )
     made = {"name": "eve", "roles": ["admin"]}
-    asked = (
+    asked: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("POST", "/accounts", made),
         ("POST", "/accounts/999/roles", {"roles": ["admin"]}),
         ("POST", "/accounts/999/reset", {}),
