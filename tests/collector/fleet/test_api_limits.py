@@ -117,7 +117,7 @@ def test_who_has_limits_cannot_take_them_away_nor_reach_beyond(api: Api) -> None
         api.key("admin", "security", "privacy"),
     )
     made = {"name": "eve", "roles": ["admin"]}
-    asked: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    asked: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
         ("POST", "/accounts", made),
         ("POST", "/accounts/999/roles", {"roles": ["admin"]}),
         ("POST", "/accounts/999/reset", {}),
