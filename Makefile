@@ -10,7 +10,7 @@ PACKAGES := agent/aimscope_agent collector/aimscope_collector signatures/aimscop
 run: $(VENV)/.ready ## A collector and this machine as its agent: scan, show, end (findings are a result, not a failure)
 	@$(BIN)/aimscope up --once; status=$$?; case $$status in 0|3|4) exit 0;; *) exit $$status;; esac
 
-test: $(VENV)/.ready ## The tests a newcomer runs: below five minutes
+test: $(VENV)/.ready ## The tests a newcomer runs: about seven minutes on two cores
 	$(BIN)/python -m pytest -n auto -m "not e2e and not wheel"
 
 e2e: $(VENV)/.ready ## Real tools and real servers; what they need is cached outside the clone

@@ -53,10 +53,10 @@ def test_once_shows_what_there_is_and_again_the_same(home: Path) -> None:
 
 
 def test_ctrl_c_stops_both(home: Path) -> None:
-    waits = 'for i in $(seq 200); do grep -q "collector answers" "$HOME/told" && break; sleep 0.2; done'
+    waits = 'for i in $(seq 200); do grep -q "Open http" "$HOME/told" && break; sleep 0.2; done'
     script = f'aimscope up >"$HOME/told" & p=$!; {waits}; kill -INT $p; wait $p; ls /proc | grep -c "^[0-9]"'
     ended = _run(home, script)
-    assert "collector answers" in (home / "told").read_text(), ended.stderr
+    assert "Open http" in (home / "told").read_text(), ended.stderr
     assert "Stopped." in ended.stderr
     assert int(ended.stdout.split()[-1]) <= 6, "something runs on"
 

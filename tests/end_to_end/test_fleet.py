@@ -32,8 +32,8 @@ from tests.end_to_end.machine import Machine
 from tests.end_to_end.namespaces import needs, private_network, until
 from tests.end_to_end.site import PLANTED, URL, Resident, Row, Site, planted
 
-HOSTS = int(os.environ.get("AIMSCOPE_FLEET_HOSTS", "150"))
-DAYS = int(os.environ.get("AIMSCOPE_FLEET_DAYS", "5"))
+HOSTS = int(os.environ.get("AIMSCOPE_FLEET_HOSTS", "80"))
+DAYS = int(os.environ.get("AIMSCOPE_FLEET_DAYS", "4"))
 SECONDS = 300 + HOSTS * DAYS // 40
 __all__ = ["postgresql"]
 
