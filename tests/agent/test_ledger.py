@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -73,7 +74,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     import sqlite3
 
     path = tmp_path / "other.db"
-    with sqlite3.connect(path) as other:
+    with contextlib.closing(sqlite3.connect(path)) as other, other:
         other.execute("create table theirs (x)")
     other.close()
     with pytest.raises(LedgerError, match="another program's"):
